@@ -1,0 +1,81 @@
+# camward: build, run and test. "make help" lists the targets; only GNU make and a shell are assumed,
+# scripts/deps.sh installs the rest.
+
+GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+CAMERA  ?=
+PORT    ?=
+
+# The agent is static, with OpenH264 and libjpeg-turbo in it, so that it runs where no libc is.
+STRIP  = -s -w -X main.version=$(VERSION)
+STATIC = -trimpath -tags netgo,osusergo -ldflags '$(STRIP) -linkmode external -extldflags "-static"'
+PURE   = -trimpath -ldflags '$(STRIP)'
+
+# What the device runs: it has to compile for its processors without a C compiler.
+AGENT = $$($(GO) list -deps -f '{{with .Module}}{{if .Main}}{{$$.ImportPath}}{{end}}{{end}}' ./cmd/camward)
+# The end-to-end tests run whole processes, so the race detector would see nothing there; the lab boots guests.
+UNIT = $$($(GO) list ./... | grep -v -e '^camward/e2e$$' -e '^camward/scripts/lab$$')
+
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+.PHONY: build run test check fmt vet lint unit cross e2e lab lab1 bench fresh deps deps-test clean help
+
+build: ## build bin/camward (static) and bin/camward-cloud
+	CGO_ENABLED=1 $(GO) build $(STATIC) -o bin/ ./cmd/camward
+	CGO_ENABLED=0 $(GO) build $(PURE) -o bin/ ./cmd/camward-cloud
+
+run: deps build ## start the cloud and the agent here; CAMERA=/dev/video0 or a recording, PORT=8080
+	CAMERA='$(CAMERA)' PORT='$(PORT)' $(GO) run ./scripts/run
+
+test: deps-test check e2e lab1 ## everything, with its own set-up: check, end-to-end tests, one lab guest
+	@echo "make test: passed"
+
+check: fmt vet lint unit cross ## formatting, vet, staticcheck, arrows, tests with -race, 32-bit build, cross-builds and sizes
+
+fmt:
+	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go' 2>/dev/null || find . -name '*.go')); \
+	[ -z "$$bad" ] || { echo "not formatted (gofmt -w):"; echo "$$bad"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) vet ./...
+	CGO_ENABLED=0 GOARCH=arm GOARM=6 $(GO) vet $(AGENT)
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet $(AGENT)
+	CGO_ENABLED=0 GOARCH=386 $(GO) vet $(AGENT)
+
+lint:
+	$(GO) tool staticcheck ./...
+
+unit: # internal/arrows is among these
+	$(GO) test -race $(UNIT)
+
+cross: ## dist/: arm64, armv7, armv6 and amd64 binaries, run once each, sizes checked
+	CGO_ENABLED=0 GOARCH=386 $(GO) build -o /dev/null ./cmd/camward
+	$(GO) run ./scripts/cross -version '$(VERSION)'
+
+e2e: build ## real agent into real cloud: recordings, the demo scene, a browser
+	$(GO) test -count=1 -timeout 15m ./e2e
+
+lab: build cross ## boot arm64 and armhf guests with real V4L2 drivers and run the agent there
+	$(GO) test -count=1 -timeout 10m -v ./scripts/lab -lab arm64,armhf
+
+lab1: build
+	$(GO) test -count=1 -timeout 10m ./scripts/lab -lab arm64
+
+bench: build ## speed and size, as ratios within one run
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fresh: ## as root: make run's build and make test in a bare Debian 12
+	scripts/fresh.sh
+
+deps:
+	@scripts/deps.sh run
+
+deps-test:
+	@scripts/deps.sh test
+
+clean: ## remove what make built; ./var (recordings of make run) stays
+	rm -rf bin dist .cache
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
