@@ -74,8 +74,8 @@ deps:
 deps-test:
 	@scripts/deps.sh test
 
-clean: ## remove what make built; ./var (recordings of make run) stays
-	rm -rf bin dist .cache
+clean: ## remove what make built; ./var (recordings) and ~/.cache/camward (downloads) stay
+	rm -rf bin dist
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20

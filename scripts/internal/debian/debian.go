@@ -17,6 +17,26 @@ import (
 	"strings"
 )
 
+// CacheDir is where downloads are kept between runs: sub under camward in the user's cache folder
+// ($XDG_CACHE_HOME, else ~/.cache). It is created if need be.
+func CacheDir(sub ...string) (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a cache folder: %w", err)
+	}
+	dir := filepath.Join(append([]string{base, "camward"}, sub...)...)
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// Open returns the archive of one architecture, with its state in the user's cache folder.
+func Open(arch string) (*Archive, error) {
+	dir, err := CacheDir("apt", arch)
+	if err != nil {
+		return nil, err
+	}
+	return &Archive{Arch: arch, Dir: dir}, nil
+}
+
 // An Archive is the machine's package sources seen as one architecture. It is not safe for
 // concurrent use with the same Dir; processes lock each other out through apt's own locks.
 type Archive struct {
@@ -139,12 +159,7 @@ func (a *Archive) apt(ctx context.Context, dir, tool string, args ...string) ([]
 	}
 	cmd := exec.CommandContext(ctx, tool, append(opts, args...)...)
 	cmd.Dir = dir
-	// The machine's hooks (clean-ups of its own caches) don't concern a private state.
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "APT_CONFIG="+filepath.Join(a.Dir, "apt.conf"))
-	conf := "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n#clear DPkg::Post-Invoke;\n"
-	if err := os.WriteFile(filepath.Join(a.Dir, "apt.conf"), []byte(conf), 0o644); err != nil {
-		return nil, err
-	}
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	return run(cmd)
 }
 
