@@ -1,0 +1,161 @@
+// Package web is the camera's one HTTP server: the listener, who may ask, and the routes that
+// the agent hands in.
+//
+// On a loopback address everyone on the device may ask, as long as the Host header names the loopback too
+// (which keeps out pages that rebind a name of their own to 127.0.0.1). On any other address every
+// route but the health check wants the password.
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Config says where to listen.
+type Config struct {
+	Listen string // host:port; default 127.0.0.1:8090; empty turns the server off
+}
+
+// Default listens on the loopback alone.
+func Default() Config { return Config{Listen: "127.0.0.1:8090"} }
+
+// Validate checks the address's form.
+func (c Config) Validate() error {
+	if c.Listen == "" {
+		return nil
+	}
+	if _, err := net.ResolveTCPAddr("tcp", c.Listen); err != nil {
+		return fmt.Errorf("listen: %q is not host:port, for instance 127.0.0.1:8090 or :8090", c.Listen)
+	}
+	return nil
+}
+
+// Loopback reports whether the address can only be reached from the device itself.
+func (c Config) Loopback() bool {
+	a, err := net.ResolveTCPAddr("tcp", c.Listen)
+	return err == nil && a.IP != nil && a.IP.IsLoopback()
+}
+
+// Server serves the camera's routes. Make one with New, hand it its routes, then Run it.
+type Server struct {
+	cfg   Config
+	auth  *Password // nil on a loopback address
+	mux   *http.ServeMux
+	open  map[string]bool // patterns that need no sign-in
+	bound atomic.Pointer[net.TCPAddr]
+	log   *zap.Logger
+}
+
+// New returns a server without routes. auth may be nil only for a loopback address.
+func New(cfg Config, auth *Password, log *zap.Logger) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if auth == nil && !cfg.Loopback() {
+		return nil, errors.New("listen: an address beyond the loopback needs a password")
+	}
+	if cfg.Loopback() {
+		auth = nil
+	}
+	return &Server{cfg: cfg, auth: auth, mux: http.NewServeMux(), open: map[string]bool{}, log: log.Named("web")}, nil
+}
+
+// Handle adds a route by a pattern as of http.ServeMux. All routes are added before Run.
+func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
+
+// HandleOpen adds a route that is answered without the password: it must tell nothing.
+func (s *Server) HandleOpen(pattern string, h http.Handler) {
+	s.mux.Handle(pattern, h)
+	s.open[pattern] = true
+}
+
+// Address is where the server listens, nil before Run has bound it.
+func (s *Server) Address() *net.TCPAddr { return s.bound.Load() }
+
+// Run listens and serves until ctx ends, then lets running requests finish for a moment and returns ctx's
+// cause. An address that is taken or not ours is an error with its reason.
+func (s *Server) Run(ctx context.Context) error {
+	if s.cfg.Listen == "" {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen)
+	if err != nil {
+		return listenError(s.cfg.Listen, err)
+	}
+	s.bound.Store(ln.Addr().(*net.TCPAddr))
+	s.log.Info("listening", zap.Stringer("address", ln.Addr()), zap.Bool("password", s.auth != nil))
+	srv := &http.Server{
+		Handler:           s.guard(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
+		ErrorLog:          zap.NewStdLog(s.log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve %s: %w", s.cfg.Listen, err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if srv.Shutdown(grace) != nil {
+		srv.Close()
+	}
+	<-done
+	return context.Cause(ctx)
+}
+
+// guard stands before all routes: the Host check on a loopback address, the password elsewhere.
+func (s *Server) guard() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		_, pattern := s.mux.Handler(r)
+		switch {
+		case s.open[pattern]:
+		case s.auth == nil && !loopbackHost(r.Host):
+			http.Error(w, "ask for this device by 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
+			return
+		case s.auth != nil && !s.auth.allows(r):
+			h.Set("WWW-Authenticate", `Basic realm="`+realm+`", charset="UTF-8"`)
+			http.Error(w, "sign in as "+User+" with the camera's password (camward password --reset makes a new one)", http.StatusUnauthorized)
+			return
+		}
+		s.mux.ServeHTTP(w, r)
+	})
+}
+
+func loopbackHost(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func listenError(addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s: the address is in use, perhaps by another camward; choose another with listen:", addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another with listen:", addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listen on %s: this device has no such address; :PORT listens on all it has", addr)
+	}
+	return fmt.Errorf("listen on %s: %w", addr, err)
+}
