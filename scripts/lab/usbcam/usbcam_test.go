@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Every descriptor begins with its own length, and the chain fills the stated total.
+func TestConfigurationIsAChainOfDescriptors(t *testing.T) {
+	b := configDescriptor()
+	if total := int(le.Uint16(b[2:])); total != len(b) {
+		t.Fatalf("wTotalLength %d, have %d bytes", total, len(b))
+	}
+	var kinds []byte
+	for len(b) > 0 {
+		n := int(b[0])
+		if n < 2 || n > len(b) {
+			t.Fatalf("descriptor of %d bytes with %d left", n, len(b))
+		}
+		if b[1] == descClass && (b[2] == 7 || b[2] == 5 && n > 20) { // frame descriptors
+			if want := 26 + 4*int(b[25]); n != want {
+				t.Errorf("frame descriptor of %d bytes with %d intervals, want %d", n, b[25], want)
+			}
+		}
+		kinds = append(kinds, b[1])
+		b = b[n:]
+	}
+	want := []byte{descConfig, descAssociation, descInterface, descClass, descClass, descClass, descClass,
+		descInterface, descClass, descClass, descClass, descClass, descClass, descClass, descClass, descEndpoint}
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestNegotiationGrantsWhatTheCameraHas(t *testing.T) {
+	tests := []struct{ asked, want setting }{
+		{setting{formatMJPEG, 333333}, setting{formatMJPEG, 333333}},
+		{setting{formatYUYV, 1000000}, setting{formatYUYV, 1000000}},
+		{setting{formatMJPEG, 400000}, setting{formatMJPEG, 333333}},
+		{setting{formatMJPEG, 1}, setting{formatMJPEG, 333333}},
+		{setting{formatMJPEG, 9999999}, setting{formatMJPEG, 2000000}},
+		{setting{9, 666666}, setting{formatMJPEG, 666666}},
+	}
+	for _, tt := range tests {
+		p := tt.asked.probe()
+		if len(p) != sizeOfProbe {
+			t.Fatalf("probe of %d bytes", len(p))
+		}
+		if got := negotiate(p); got != tt.want {
+			t.Errorf("negotiate(%+v) = %+v, want %+v", tt.asked, got, tt.want)
+		}
+	}
+}
+
+// fake is a film of short pictures.
+type fake struct{}
+
+func (fake) mjpeg(n int) []byte { return bytes.Repeat([]byte{byte(n + 1)}, 20000) }
+func (fake) yuyv(int) []byte    { return nil }
+
+// host is the kernel's side of the connection.
+type host struct {
+	t    *testing.T
+	conn net.Conn
+	seq  uint32
+}
+
+// submit asks for a transfer without waiting for it.
+func (h *host) submit(endpoint, length int, setup []byte) {
+	h.seq++
+	b := make([]byte, headerSize)
+	be.PutUint32(b[0:], cmdSubmit)
+	be.PutUint32(b[4:], h.seq)
+	be.PutUint32(b[12:], 1) // IN
+	be.PutUint32(b[16:], uint32(endpoint))
+	be.PutUint32(b[24:], uint32(length))
+	copy(b[40:], setup)
+	if _, err := h.conn.Write(b); err != nil {
+		h.t.Error(err)
+	}
+}
+
+// answer reads the next reply.
+func (h *host) answer() (status int32, data []byte) {
+	b := make([]byte, headerSize)
+	if _, err := io.ReadFull(h.conn, b); err != nil {
+		h.t.Fatal(err)
+	}
+	data = make([]byte, be.Uint32(b[24:]))
+	if _, err := io.ReadFull(h.conn, data); err != nil {
+		h.t.Fatal(err)
+	}
+	return int32(be.Uint32(b[20:])), data
+}
+
+func withCamera(t *testing.T, test func(t *testing.T, h *host, c *camera, shown *bytes.Buffer)) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		shown := new(bytes.Buffer)
+		c := newCamera(fake{}, "77", shown)
+		d := newDevice(ours, c.control)
+		go func() { _ = d.serve() }()
+		done := make(chan struct{})
+		go func() { defer close(done); c.stream(d) }()
+		test(t, &host{t: t, conn: theirs}, c, shown)
+		theirs.Close()
+		ours.Close()
+		<-done
+	})
+}
+
+func TestHostReadsDescriptorsAndUnknownRequestsStall(t *testing.T) {
+	withCamera(t, func(t *testing.T, h *host, _ *camera, _ *bytes.Buffer) {
+		h.submit(0, 9, []byte{0x80, reqGetDescriptor, 0, descConfig, 0, 0, 9, 0})
+		if status, data := h.answer(); status != 0 || !bytes.Equal(data, configDescriptor()[:9]) {
+			t.Errorf("configuration: status %d, % x", status, data)
+		}
+		h.submit(0, 64, []byte{0x80, reqGetDescriptor, 3, descString, 9, 4, 64, 0})
+		if status, data := h.answer(); status != 0 || string(data[2:]) != "7\x007\x00" {
+			t.Errorf("serial number: status %d, % x", status, data)
+		}
+		h.submit(0, 4, []byte{0xa1, getCur, 0, 9, 0, 9, 4, 0})
+		if status, _ := h.answer(); status != errPipe {
+			t.Errorf("unknown control: status %d, want a stall", status)
+		}
+	})
+}
+
+// readPicture collects payloads up to the end of a frame.
+func readPicture(h *host) (pic []byte, flags byte) {
+	for {
+		h.submit(streamEndpoint, maxPayload, nil)
+		_, data := h.answer()
+		pic = append(pic, data[2:]...)
+		if flags = data[1]; flags&2 != 0 {
+			return pic, flags
+		}
+	}
+}
+
+func TestPicturesComeInPayloadsAndAreLogged(t *testing.T) {
+	withCamera(t, func(t *testing.T, h *host, c *camera, shown *bytes.Buffer) {
+		a, flagsA := readPicture(h)
+		b, flagsB := readPicture(h)
+		if !bytes.Equal(a, fake{}.mjpeg(0)) || !bytes.Equal(b, fake{}.mjpeg(1)) {
+			t.Errorf("pictures of %d and %d bytes differ from the film's", len(a), len(b))
+		}
+		if (flagsA^flagsB)&1 != 1 {
+			t.Errorf("the frame id did not toggle: %#x, %#x", flagsA, flagsB)
+		}
+		c.setMode(modeTrunc)
+		if p, _ := readPicture(h); len(p) != 10000 {
+			t.Errorf("truncated picture has %d bytes, want 10000", len(p))
+		}
+		c.setMode(modeErr)
+		if _, flags := readPicture(h); flags&0x40 == 0 {
+			t.Errorf("flags %#x lack the error bit", flags)
+		}
+		c.setMode(modeEmpty)
+		if p, _ := readPicture(h); len(p) != 0 {
+			t.Errorf("empty picture has %d bytes", len(p))
+		}
+		synctest.Wait()
+		var numbers []string
+		for line := range bytes.Lines(shown.Bytes()) {
+			f := bytes.Fields(line)
+			numbers = append(numbers, string(f[0])+" "+string(f[1]))
+		}
+		want := []string{"0 run", "1 run", "2 trunc", "3 err", "4 empty"}
+		if diff := cmp.Diff(want, numbers); diff != "" {
+			t.Errorf("log: -want +got\n%s", diff)
+		}
+	})
+}
