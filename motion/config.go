@@ -1,0 +1,83 @@
+package motion
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"camward/camio"
+)
+
+// A Polygon is a closed part of the picture: a list of [x, y] pairs in fractions 0..1 of the picture's width and height
+// from the top left; the last point joins the first. Inside is decided by the even-odd rule. At least three points.
+type Polygon [][2]float64
+
+// FromWire turns a polygon of the API into one of the configuration.
+func FromWire(p camio.Polygon) Polygon {
+	out := make(Polygon, len(p.Points))
+	for i, q := range p.Points {
+		out[i] = [2]float64{q.X, q.Y}
+	}
+	return out
+}
+
+// Config says what counts as motion. Begin with Default; the zero value is not valid.
+type Config struct {
+	// Include limits detection to these parts of the picture. Empty: the whole picture.
+	Include []Polygon `yaml:"include"`
+	// Exclude silences these parts; it wins over Include.
+	Exclude []Polygon `yaml:"exclude"`
+	// MinArea is the smallest moving part that counts, as a fraction of the picture: 0.0001 to 0.5, default 0.001.
+	// Three cells of the detector's grid (about 64 x 48) are the least whatever is set here.
+	MinArea float64 `yaml:"min_area"`
+	// MinContrast is how much a place must differ from its background, in levels of 255, where the picture
+	// is free of noise: 2 to 64, default 6.
+	MinContrast float64 `yaml:"min_contrast"`
+	// MinDuration is how long something must move before it counts: 0 to 10s, default 250ms. Two pictures are the least.
+	MinDuration time.Duration `yaml:"min_duration"`
+}
+
+// Default gives the settings that suit most cameras.
+func Default() Config {
+	return Config{MinArea: 0.001, MinContrast: 6, MinDuration: 250 * time.Millisecond}
+}
+
+// Validate reports every fault at once, each under its key.
+func (c Config) Validate() error {
+	var errs []error
+	inRange := func(key string, v, lo, hi float64) {
+		if !(v >= lo && v <= hi) { // NaN is outside too
+			errs = append(errs, fmt.Errorf("motion.%s: %v is outside %v..%v", key, v, lo, hi))
+		}
+	}
+	inRange("min_area", c.MinArea, 0.0001, 0.5)
+	inRange("min_contrast", c.MinContrast, 2, 64)
+	if c.MinDuration < 0 || c.MinDuration > 10*time.Second {
+		errs = append(errs, fmt.Errorf("motion.min_duration: %v is outside 0s..10s", c.MinDuration))
+	}
+	shapes := len(errs)
+	errs = append(errs, validatePolygons("include", c.Include)...)
+	errs = append(errs, validatePolygons("exclude", c.Exclude)...)
+	if len(errs) == shapes && maskOf(c.Include, c.Exclude, maxSide, maxSide).empty() {
+		errs = append(errs, errors.New("motion: include and exclude together leave no part of the picture"))
+	}
+	return errors.Join(errs...)
+}
+
+func validatePolygons(key string, ps []Polygon) (errs []error) {
+	for i, p := range ps {
+		if len(p) < 3 {
+			errs = append(errs, fmt.Errorf("motion.%s[%d]: %d points, a polygon has at least 3", key, i, len(p)))
+		}
+		for j, q := range p {
+			for _, v := range q {
+				if math.IsNaN(v) || v < 0 || v > 1 {
+					errs = append(errs, fmt.Errorf("motion.%s[%d][%d]: [%v, %v] is outside 0..1", key, i, j, q[0], q[1]))
+					break
+				}
+			}
+		}
+	}
+	return errs
+}

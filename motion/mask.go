@@ -1,0 +1,71 @@
+package motion
+
+import "math/bits"
+
+// maxSide is the longest side of the grid in cells: a row of cells is one machine word.
+const maxSide = 64
+
+// A mask holds one bit per cell, a word per row, bit x for column x.
+type mask [maxSide]uint64
+
+// below gives the n lowest bits.
+func below(n int) uint64 { return ^uint64(0) >> (64 - n) }
+
+func (m *mask) empty() bool { return *m == mask{} }
+
+func (m *mask) count() (n int) {
+	for _, w := range m {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// dilate adds the cells around those of m, corners included. Bits beyond the grid's last column may come to be set.
+func (m *mask) dilate() {
+	above, here := uint64(0), spread(m[0])
+	for y := range m {
+		under := uint64(0)
+		if y+1 < maxSide {
+			under = spread(m[y+1])
+		}
+		m[y] = above | here | under
+		above, here = here, under
+	}
+}
+
+func spread(w uint64) uint64 { return w | w<<1 | w>>1 }
+
+// maskOf marks the cells of a grid whose centre is inside any polygon of include (or all, if there is none) and inside no
+// polygon of exclude.
+func maskOf(include, exclude []Polygon, cols, rows int) *mask {
+	m := new(mask)
+	for y := range rows {
+		for x := range cols {
+			px, py := (float64(x)+0.5)/float64(cols), (float64(y)+0.5)/float64(rows)
+			if (len(include) == 0 || insideAny(include, px, py)) && !insideAny(exclude, px, py) {
+				m[y] |= 1 << x
+			}
+		}
+	}
+	return m
+}
+
+func insideAny(ps []Polygon, x, y float64) bool {
+	for _, p := range ps {
+		if p.contains(x, y) {
+			return true
+		}
+	}
+	return false
+}
+
+// contains counts the edges that a ray to the right crosses.
+func (p Polygon) contains(x, y float64) (in bool) {
+	for i, a := range p {
+		b := p[(i+1)%len(p)]
+		if (a[1] > y) != (b[1] > y) && x < a[0]+(y-a[1])/(b[1]-a[1])*(b[0]-a[0]) {
+			in = !in
+		}
+	}
+	return in
+}
