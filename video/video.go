@@ -46,17 +46,21 @@ func (c FourCC) String() string {
 	return string(b)
 }
 
+// MarshalText gives the four characters.
+func (c FourCC) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 // Compressed reports whether frames of this format are MJPEG or H.264 rather
 // than raw pictures.
 func (c FourCC) Compressed() bool { return c == MJPEG || c == H264 }
 
 // A Format says what a Frame holds.
 type Format struct {
-	FourCC        FourCC
-	Width, Height int     // pixels
-	Stride        int     // bytes from one line of the first plane to the next; 0 when compressed
-	Rate          float64 // nominal pictures per second as granted by the source; 0 if unknown
-	FullRange     bool    // luma spans 0..255 (as in JPEG) rather than 16..235
+	FourCC    FourCC  `json:"format"`
+	Width     int     `json:"width"`  // pixels
+	Height    int     `json:"height"` // pixels
+	Stride    int     `json:"-"`      // bytes from one line of the first plane to the next; 0 when compressed
+	Rate      float64 `json:"rate"`   // nominal pictures per second as granted by the source; 0 if unknown
+	FullRange bool    `json:"-"`      // luma spans 0..255 (as in JPEG) rather than 16..235
 }
 
 // String reads as "MJPG 640x480 15 fps".
