@@ -19,6 +19,11 @@ type LumaDecoder struct {
 	header        // of the picture at hand
 	buf    []byte // entropy-coded data of one restart interval without its stuffing
 	plan   plan
+
+	// For complete: the luma scan's number of components, where its header and its data are, and
+	// where the data first failed.
+	scanned, scanHead, scanData int
+	cut                         cut
 }
 
 // A header is what the segments before a scan set. DHT goes into the tables themselves.
@@ -69,6 +74,7 @@ func (d *LumaDecoder) Decode(dst *video.Plane, data []byte) error {
 		if err := d.prepare(&sc); err != nil {
 			return err
 		}
+		d.scanned, d.scanHead, d.scanData = sc.n, s.start, pos
 		dst.Resize((d.frame.width+7)/8, (d.frame.height+7)/8)
 		return d.scan(dst, data[pos:])
 	}

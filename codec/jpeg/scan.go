@@ -70,14 +70,19 @@ func (d *LumaDecoder) scan(dst *video.Plane, data []byte) error {
 		interval = d.restart
 	}
 	var damage error
+	size := len(data)
 	for mcu, expect := 0, byte(0); mcu < total; expect = (expect + 1) & 7 {
 		n, used, marker := d.unstuff(data)
-		data = data[used:]
 		end := min(mcu+interval, total)
-		if done := d.interval(dst, n, mcu, end); done < end {
+		done, bits := d.interval(dst, n, mcu, end)
+		if damage == nil {
+			d.cut = cut{mcu: done, end: end, offset: size - len(data), bits: bits, expect: expect}
+		}
+		if done < end {
 			damage = ErrTruncated
 			d.plan.grey(dst, done, end)
 		}
+		data = data[used:]
 		mcu = end
 		if mcu == total {
 			break
@@ -153,11 +158,11 @@ func (d *LumaDecoder) unstuff(data []byte) (n, used int, marker byte) {
 }
 
 // interval decodes the MCUs from mcu up to end out of the first n bytes of d.buf and returns the
-// first MCU that it could not decode.
+// first MCU that it could not decode, and how many bits came before that.
 //
 // The bit reader: acc holds bits left-aligned, at least have of them valid; pos is where the next
 // refill reads. A refill gives 56 bits or more, enough for two steps or a first step and one more.
-func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) int {
+func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) (done, bits int) {
 	var (
 		acc  uint64
 		have uint
@@ -170,6 +175,7 @@ func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) int {
 		my, mx = mcu / d.plan.across, mcu % d.plan.across
 	)
 	for ; mcu < end; mcu++ {
+		mark := pos*8 - int(have)
 		for i := range blocks {
 			b := &blocks[i]
 			acc |= binary.BigEndian.Uint64(buf[pos:]) >> have
@@ -215,12 +221,12 @@ func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) int {
 				r := reader{buf, acc, have, pos}
 				var ok bool
 				if diff, ok = r.block(b, k-uint(e>>stepShift), diff); !ok {
-					return mcu
+					return mcu, mark
 				}
 				acc, have, pos = r.acc, r.have, r.pos
 			}
 			if pos-int(have>>3) > n {
-				return mcu
+				return mcu, mark
 			}
 			if b.luma != nil {
 				dc += diff
@@ -234,7 +240,7 @@ func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) int {
 			mx, my = 0, my+1
 		}
 	}
-	return mcu
+	return mcu, pos*8 - int(have)
 }
 
 // sample reconstructs a block's average from its DC coefficient as libjpeg's 1x1 inverse DCT does
