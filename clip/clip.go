@@ -1,0 +1,201 @@
+// Package clip records events: it keeps the last seconds of a camera's pictures in memory,
+// compressed, and when the detector sees motion it writes them and what follows as an MP4 with a JPEG
+// of the event's peak. Where no H.264 can be made, an event becomes JPEGs, one a second. Between
+// events it writes a heartbeat picture now and then.
+//
+// What the ring holds depends on the camera. MJPEG frames are kept as they are and encoded only
+// during an event, so that idling costs almost nothing; raw pictures are encoded as they come; H.264 is
+// passed through. One goroutine takes frames in and never waits; another encodes and writes, and the
+// ring is the queue between them.
+//
+// All time here is that of the frames (video.Frame.Mono): no timer runs, and a recording replayed faster
+// than real time gives the same clips.
+package clip
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"camward/camio"
+	"camward/codec/h264"
+	"camward/video"
+)
+
+// A Spool takes recordings. Create begins one; what is in it becomes visible to the uploader
+// only by Finish. An error of Create means that nothing was begun. Create is called from one
+// goroutine at a time, but a recording may be open while others come and go. A clip whose Create failed is
+// tried again a few seconds later; a picture is not.
+type Spool interface {
+	Create(m camio.Media) (Recording, error)
+}
+
+// A Recording is one file being written, by one goroutine. Write appends; WriteAt changes bytes
+// already written. What was written before Sync returned nil survives a power cut, as a file that may lack its
+// end. Exactly one of Finish and Discard ends the recording, even after errors, and neither may
+// be called twice. Finish makes the file durable and queues it, with the length of a clip (0 for a
+// picture); if it returns an error the recording is over all the same, and nothing was queued. Discard
+// leaves nothing behind; its error is of no consequence but to the log.
+type Recording interface {
+	io.Writer
+	io.WriterAt
+	Sync() error
+	Finish(length time.Duration) error
+	Discard() error
+}
+
+const (
+	// maxLag bounds how far the detector may be behind the camera: pictures are kept that much longer
+	// than the pre-roll, and an event is over that long after its post-roll even if the detector is silent.
+	maxLag = 2 * time.Second
+	// maxAhead is how far the detector may be ahead of the recorder's own queue.
+	maxAhead = 10 * time.Second
+	// keepCodec is how long encoder, decoder and their pictures stay after the last use.
+	keepCodec = 10 * time.Second
+	// maxGap is the longest gap that dropping for an overloaded encoder may make.
+	maxGap = 500 * time.Millisecond
+	// firstHeartbeat follows a camera's first picture; many cameras need that long to find their exposure.
+	firstHeartbeat = 2 * time.Second
+	// maxStills bounds the pictures that wait to be written as JPEG, so that a spool
+	// that hangs cannot hold the camera's frames. Each holds at most maxPeaks frames.
+	maxStills = 8
+	// encoderPause is how long after a failure to make an encoder the next attempt waits.
+	encoderPause = time.Minute
+	// closingBacklog is how many pictures are still encoded when the agent stops: a few seconds' work
+	// on the slowest board. A longer queue is thinned.
+	closingBacklog = 150
+)
+
+// A Recorder records the events of one camera. Run, Observe, CameraLost and Status may be called
+// from different goroutines at the same time.
+type Recorder struct {
+	cfg              Config
+	camera, cameraID string
+	spool            Spool
+	log              *zap.Logger
+	newEncoder       func(h264.Config) (encoder, error)
+
+	wake chan struct{} // one token: the worker has something to look at
+
+	mu          sync.Mutex
+	running     bool
+	closing     bool
+	stream      *stream  // of the frames now coming; nil before the first and after CameraLost
+	events      []*event // oldest first; those before the last are over and wait for the worker
+	stills      []still
+	noEncoder   bool // this build has none
+	heartbeatAt time.Duration
+	hasBeat     bool          // heartbeatAt is set
+	freeAt      time.Duration // when the codecs are to be freed; 0 if there are none
+	freeNow     bool
+	recording   bool // a clip is open
+	status      Status
+	drops       [len(reasons)]uint64
+}
+
+// New validates cfg and wires a recorder for the camera with that configured name and camera_id.
+func New(cfg Config, camera, cameraID string, spool Spool, log *zap.Logger) (*Recorder, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if spool == nil {
+		return nil, errors.New("clip: no spool")
+	}
+	return &Recorder{
+		cfg: cfg, camera: camera, cameraID: cameraID, spool: spool,
+		log:        log.Named("clip").With(zap.String("camera", camera)),
+		newEncoder: newEncoder,
+		noEncoder:  !h264.Available,
+		wake:       make(chan struct{}, 1),
+	}, nil
+}
+
+// Run records until ctx ends and returns ctx's cause. It releases every frame it receives; frames is
+// never closed. It takes frames without ever waiting for the encoder or the spool. When ctx ends, it finishes the
+// open clip, which is then playable and queued, writes the pictures due, and leaves no goroutine, codec
+// or frame behind. It may be run again afterwards, but not twice at once.
+func (r *Recorder) Run(ctx context.Context, frames <-chan *video.Frame) error {
+	r.mu.Lock()
+	r.running, r.closing = true, false
+	r.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w := worker{r: r, codec: codec{newEncoder: r.newEncoder}}
+		w.run()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			r.close()
+			<-done
+			return context.Cause(ctx)
+		case f := <-frames:
+			r.add(f)
+			f.Release()
+		}
+	}
+}
+
+// Observe tells what the detector saw in a frame: whether it shows motion, and how much (any
+// non-negative measure; the highest of an event gives its snapshot). Frames must come in order of
+// time and of the same clock as those given to Run, but may be of another stream of the same
+// camera. It never blocks and retains what it keeps.
+func (r *Recorder) Observe(f *video.Frame, moving bool, score float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.stream
+	if !r.running || s == nil || f.Mono > s.received+maxAhead {
+		return
+	}
+	s.observed = max(s.observed, f.Mono)
+	e := r.liveEvent(s)
+	if moving {
+		if e == nil {
+			e = r.begin(s, f.Mono)
+		}
+		r.moving(e, f, score)
+	}
+	if e != nil {
+		r.snapshot(e, false)
+	}
+	if len(r.events) > 0 {
+		r.signal()
+	}
+}
+
+// CameraLost says that the source failed: the open clip is finished with what has come. The next
+// frame begins anew.
+func (r *Recorder) CameraLost() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closeStream()
+	r.freeNow = true
+	r.signal()
+}
+
+// close makes the worker finish what is open and end.
+func (r *Recorder) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running, r.closing = false, true
+	r.closeStream()
+	for _, e := range r.events {
+		for q := &e.stream.waiting; q.n > closingBacklog && q.thin(forever, maxGap); {
+			r.drop(DropOverload)
+		}
+	}
+	r.signal()
+}
+
+// signal wakes the worker. It never blocks.
+func (r *Recorder) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}

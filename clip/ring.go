@@ -1,0 +1,194 @@
+package clip
+
+import (
+	"time"
+
+	"camward/video"
+)
+
+// A picture is one entry of a ring: a captured frame with a reference of the ring's own, or an
+// encoded packet.
+type picture struct {
+	frame  *video.Frame // nil if packet stands for it
+	packet video.Packet // Data is nil if frame stands for it
+	mono   time.Duration
+	size   int  // bytes of memory that it holds
+	key    bool // decoding can start here; only of H.264
+}
+
+func (p *picture) release() {
+	if p.frame != nil {
+		p.frame.Release()
+	}
+	*p = picture{}
+}
+
+// A ring is a queue of pictures in the order of their time. It grows to what it needs and then
+// no longer allocates. The zero value is empty. Not safe for concurrent use.
+type ring struct {
+	buf   []picture // its length is a power of two
+	head  int
+	n     int
+	bytes int
+	taken time.Duration // time of the last picture taken from the head
+}
+
+// at gives the i-th picture, 0 being the oldest.
+func (q *ring) at(i int) *picture { return &q.buf[(q.head+i)&(len(q.buf)-1)] }
+
+// push adds a picture at the tail.
+func (q *ring) push(p picture) {
+	if q.n == len(q.buf) {
+		grown := make([]picture, max(64, 2*len(q.buf)))
+		for i := range q.n {
+			grown[i] = *q.at(i)
+		}
+		q.buf, q.head = grown, 0
+	}
+	q.n++
+	q.bytes += p.size
+	*q.at(q.n - 1) = p
+}
+
+// pop takes the oldest picture; its reference is now the caller's.
+func (q *ring) pop() picture {
+	p := *q.at(0)
+	*q.at(0) = picture{}
+	q.head = (q.head + 1) & (len(q.buf) - 1)
+	q.n--
+	q.bytes -= p.size
+	q.taken = p.mono
+	return p
+}
+
+// drop removes the n oldest pictures.
+func (q *ring) drop(n int) {
+	for range n {
+		p := q.pop()
+		p.release()
+	}
+}
+
+// remove drops the i-th picture.
+func (q *ring) remove(i int) {
+	q.bytes -= q.at(i).size
+	q.at(i).release()
+	for ; i < q.n-1; i++ {
+		*q.at(i) = *q.at(i + 1)
+	}
+	*q.at(q.n - 1) = picture{}
+	q.n--
+}
+
+// clear drops everything, the memory too.
+func (q *ring) clear() {
+	q.drop(q.n)
+	*q = ring{taken: q.taken}
+}
+
+// length is the time from the oldest picture to the newest.
+func (q *ring) length() time.Duration {
+	if q.n == 0 {
+		return 0
+	}
+	return q.at(q.n-1).mono - q.at(0).mono
+}
+
+// thin drops the picture that is missed least: the one whose neighbours are closest to each
+// other, the oldest of those, and none whose absence leaves a gap above maxGap. It considers pictures
+// before the given time only, and keeps the newest. It reports whether it found one.
+func (q *ring) thin(before, maxGap time.Duration) bool {
+	best, bestGap := -1, maxGap+1
+	prev := q.taken
+	for i := 0; i < q.n-1 && q.at(i).mono < before; i++ {
+		if gap := q.at(i+1).mono - prev; gap < bestGap {
+			best, bestGap = i, gap
+		}
+		prev = q.at(i).mono
+	}
+	if best < 0 {
+		return false
+	}
+	q.remove(best)
+	return true
+}
+
+// A packetRing is a ring of H.264 pictures that begins with a key picture, so that all of it can be
+// decoded. Pictures that a clip has taken stay until the next key picture is taken, since a clip
+// that begins meanwhile needs them.
+type packetRing struct {
+	ring
+	next int // the first picture no clip has taken
+}
+
+// push adds a picture, unless it would be the first and is no key picture.
+func (q *packetRing) push(p picture) bool {
+	if q.n == 0 && !p.key {
+		return false
+	}
+	q.ring.push(p)
+	return true
+}
+
+// take gives the next picture to a clip. The ring keeps its reference; a frame is retained for
+// the caller.
+func (q *packetRing) take() picture {
+	p := *q.at(q.next)
+	if p.frame != nil {
+		p.frame.Retain()
+	}
+	if p.key {
+		q.drop(q.next)
+		q.next = 0
+	}
+	q.next++
+	q.taken = p.mono
+	return p
+}
+
+// rewind makes the last key picture at or before start the next to be taken, or the first
+// key picture if there is none.
+func (q *packetRing) rewind(start time.Duration) {
+	q.next = 0
+	for i := 1; i < q.n && q.at(i).mono <= start; i++ {
+		if q.at(i).key {
+			q.next = i
+		}
+	}
+}
+
+// group gives the number of pictures from the head to the second key picture; all if there
+// is none.
+func (q *packetRing) group() int {
+	for i := 1; i < q.n; i++ {
+		if q.at(i).key {
+			return i
+		}
+	}
+	return q.n
+}
+
+// trim drops every group of pictures that ends before the time.
+func (q *packetRing) trim(before time.Duration) {
+	for {
+		g := q.group()
+		if g == q.n || q.at(g).mono > before {
+			return
+		}
+		q.dropGroup(g)
+	}
+}
+
+// dropGroup drops the n oldest pictures and returns how many of them no clip had taken.
+func (q *packetRing) dropGroup(n int) (lost int) {
+	lost = max(n-q.next, 0)
+	q.next = max(q.next-n, 0)
+	q.drop(n)
+	return lost
+}
+
+// clear drops everything.
+func (q *packetRing) clear() {
+	q.ring.clear()
+	q.next = 0
+}

@@ -1,0 +1,239 @@
+package clip
+
+import (
+	"math"
+	"time"
+
+	"go.uber.org/zap"
+
+	"camward/camio"
+	"camward/codec/h264"
+	"camward/video"
+)
+
+const forever = time.Duration(math.MaxInt64)
+
+// A stream is a run of frames of one format on one clock: what one clip can hold.
+type stream struct {
+	format             video.Format
+	received, observed time.Duration // of the newest frame that came, and that the detector has seen
+	closed             bool          // no further frames will come
+	retryEncoder       time.Duration // until then no encoder can be made, and events become pictures
+
+	waiting ring       // MJPEG: the pre-roll and the queue to the encoder; raw: that queue
+	packets packetRing // raw and H.264: the pre-roll and the queue to the file
+
+	sps, pps []byte       // H.264: the parameter sets last seen
+	lastKey  *video.Frame // H.264: the newest frame that can be decoded alone, for stills
+}
+
+func (s *stream) raw() bool { return !s.format.FourCC.Compressed() }
+
+// passesThrough reports whether the camera encodes.
+func (s *stream) passesThrough() bool { return s.format.FourCC == video.H264 }
+
+// release drops all that the stream holds.
+func (s *stream) release() {
+	s.waiting.clear()
+	s.packets.clear()
+	if s.lastKey != nil {
+		s.lastKey.Release()
+		s.lastKey = nil
+	}
+}
+
+// add takes a frame in. The caller keeps its reference.
+func (r *Recorder) add(f *video.Frame) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(f.Data) == 0 {
+		r.drop(DropEmpty)
+		return
+	}
+	s := r.streamOf(f)
+	if s == nil {
+		r.drop(DropDisorder)
+		return
+	}
+	s.received = f.Mono
+	r.keep(s, f)
+	r.trim(s)
+	r.heartbeat(s, f)
+	if len(r.events) > 0 || len(r.stills) > 0 || s.raw() && s.waiting.n > 0 || r.freeDue() {
+		r.signal()
+	}
+}
+
+// streamOf gives the stream that f belongs to, a new one if the format changed or the clock
+// was set back, and nil if f is merely late.
+func (r *Recorder) streamOf(f *video.Frame) *stream {
+	s := r.stream
+	switch {
+	case s == nil:
+		r.openStream(f)
+	case f.Format.FourCC != s.format.FourCC || f.Format.Width != s.format.Width || f.Format.Height != s.format.Height:
+		r.log.Info("picture format changed", zap.Stringer("from", s.format), zap.Stringer("to", f.Format))
+		e := r.liveEvent(s)
+		r.closeStream()
+		r.openStream(f)
+		if e != nil {
+			next := r.begin(r.stream, f.Mono)
+			next.id, next.snapped, next.start = e.id, e.snapped, f.Mono
+		}
+	case f.Mono > s.received:
+	case f.Mono > s.received-time.Second:
+		return nil
+	default:
+		r.log.Warn("picture times ran backwards", zap.Duration("from", s.received), zap.Duration("to", f.Mono))
+		r.closeStream()
+		r.openStream(f)
+		r.freeNow = true // what is timed by the old clock
+	}
+	return r.stream
+}
+
+func (r *Recorder) openStream(f *video.Frame) {
+	r.stream = &stream{format: f.Format, received: f.Mono, observed: f.Mono}
+	if r.images(r.stream) && r.cfg.Mode == camio.UploadVideo && !r.status.Images {
+		r.log.Warn("no H.264 encoder in this build: events are recorded as one picture a second")
+	}
+	r.status.Images = r.images(r.stream)
+}
+
+// closeStream ends the current stream, if there is one. Its events are over.
+func (r *Recorder) closeStream() {
+	s := r.stream
+	if s == nil {
+		return
+	}
+	s.closed = true
+	r.stream = nil
+	for _, e := range r.events {
+		if e.stream == s {
+			r.snapshot(e, true)
+		}
+	}
+	r.releaseUnused(s)
+}
+
+// releaseUnused releases a stream that is closed and whose events are done.
+func (r *Recorder) releaseUnused(s *stream) {
+	for _, e := range r.events {
+		if e.stream == s {
+			return
+		}
+	}
+	if s.closed {
+		s.release()
+	}
+}
+
+// images reports whether events of the stream become pictures rather than clips.
+func (r *Recorder) images(s *stream) bool {
+	if r.cfg.Mode == camio.UploadImage {
+		return true
+	}
+	return !s.passesThrough() && (r.noEncoder || s.received < s.retryEncoder)
+}
+
+// keep puts f where its format belongs.
+func (r *Recorder) keep(s *stream, f *video.Frame) {
+	p := picture{frame: f, mono: f.Mono, size: cap(f.Data)}
+	if s.passesThrough() {
+		p.key = isKey(f.Data)
+		s.noteKey(f, p.key)
+	}
+	switch {
+	case r.images(s):
+		return
+	case !s.passesThrough():
+		s.waiting.push(p)
+	case !s.packets.push(p):
+		return // nothing can be decoded before the first key picture
+	}
+	f.Retain()
+}
+
+// noteKey remembers what decoding needs: parameter sets, which a camera may send only once, and
+// the newest key picture.
+func (s *stream) noteKey(f *video.Frame, key bool) {
+	if !key && s.sps != nil {
+		return
+	}
+	if sps, pps := h264.ParameterSets(f.Data); sps != nil && pps != nil {
+		s.sps = append(s.sps[:0:0], sps...) // a packet may hold the old ones
+		s.pps = append(s.pps[:0:0], pps...)
+	}
+	if key {
+		f.Retain()
+		if s.lastKey != nil {
+			s.lastKey.Release()
+		}
+		s.lastKey = f
+	}
+}
+
+// isKey reports whether an access unit holds an IDR picture, by its first slice.
+func isKey(annexB []byte) bool {
+	for nal := range h264.NALs(annexB) {
+		if t := nal[0] & 0x1f; t >= 1 && t <= 5 { // coded slices (ITU-T H.264 table 7-1)
+			return t == 5
+		}
+	}
+	return false
+}
+
+// trim holds the stream within its bounds of time and memory.
+func (r *Recorder) trim(s *stream) {
+	e, limit := r.firstEvent(s), r.cfg.RingBytes
+	for _, other := range r.events {
+		if other.stream != s {
+			limit = max(limit-other.stream.bytes(), r.cfg.RingBytes/4)
+			break
+		}
+	}
+	oldest := max(min(s.observed, s.received), s.received-maxLag) - r.cfg.PreRoll
+	if e != nil {
+		oldest = min(oldest, e.start)
+	} else {
+		limit -= limit / 4
+	}
+	if !s.raw() {
+		for s.waiting.n > 0 && s.waiting.at(0).mono < oldest {
+			s.waiting.drop(1)
+		}
+	}
+	if e == nil || !e.begun {
+		s.packets.trim(oldest)
+	}
+	for s.bytes() > limit {
+		r.dropOne(s, e)
+	}
+}
+
+func (s *stream) bytes() int { return s.waiting.bytes + s.packets.bytes }
+
+// dropOne drops something where it hurts least. Only what an event or a raw camera's encoder
+// waits for counts as a loss: the end of the pre-roll otherwise just moves.
+func (r *Recorder) dropOne(s *stream, e *event) {
+	q := &s.waiting
+	switch {
+	case q.n == 0 || s.raw() && s.packets.bytes > q.bytes:
+		if lost := s.packets.dropGroup(s.packets.group()); e != nil {
+			r.drops[DropOverload] += uint64(lost)
+		}
+		return
+	case e == nil && !s.raw():
+		q.drop(1)
+		return
+	case e != nil && q.thin(e.first, maxGap), q.thin(forever, maxGap):
+	default: // already at two a second: memory has the last word
+		q.drop(1)
+	}
+	r.drop(DropOverload)
+}
+
+// freeDue reports whether the codecs have rested long enough to be freed.
+func (r *Recorder) freeDue() bool {
+	return r.freeNow || r.freeAt != 0 && r.stream != nil && r.stream.received >= r.freeAt
+}
