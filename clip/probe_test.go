@@ -1,0 +1,115 @@
+package clip
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"camward/camio"
+)
+
+// A probe is what ffprobe finds in a clip.
+type probe struct {
+	pts      []time.Duration
+	key      []bool
+	pictures int // that a decoder gives
+	duration time.Duration
+}
+
+func seconds(t *testing.T, s string) time.Duration {
+	t.Helper()
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		t.Fatalf("ffprobe says %q for a time", s)
+	}
+	return time.Duration(math.Round(f * float64(time.Second)))
+}
+
+func ffprobe(t *testing.T, path string) probe {
+	t.Helper()
+	var found struct {
+		Packets []struct {
+			PTS   string `json:"pts_time"`
+			Flags string
+		}
+		Streams []struct {
+			Frames string `json:"nb_read_frames"`
+		}
+		Format struct{ Duration string }
+	}
+	out := output(t, "ffprobe", "-v", "error", "-count_frames", "-of", "json",
+		"-show_entries", "packet=pts_time,flags:stream=nb_read_frames:format=duration", path)
+	if err := json.Unmarshal(out, &found); err != nil {
+		t.Fatal(err)
+	}
+	p := probe{duration: seconds(t, found.Format.Duration)}
+	p.pictures, _ = strconv.Atoi(found.Streams[0].Frames)
+	for _, q := range found.Packets {
+		p.pts = append(p.pts, seconds(t, q.PTS))
+		p.key = append(p.key, strings.Contains(q.Flags, "K"))
+	}
+	return p
+}
+
+func near(a, b, tolerance time.Duration) bool { return (a - b).Abs() <= tolerance }
+
+// checkClip compares a clip with the times of the pictures it should show.
+func checkClip(t *testing.T, clip recorded, want []time.Duration) {
+	t.Helper()
+	p := ffprobe(t, clip.path)
+	if len(p.pts) != len(want) || p.pictures != len(want) {
+		t.Fatalf("the clip at %v has %d pictures, %d of which decode, want %d", clip.Mono, len(p.pts), p.pictures, len(want))
+	}
+	if clip.Mono != want[0] {
+		t.Errorf("the clip begins at %v, want %v", clip.Mono, want[0])
+	}
+	var lastKey time.Duration
+	for i := range want {
+		if at := want[i] - want[0]; !near(p.pts[i], at, time.Millisecond) {
+			t.Fatalf("picture %d is shown at %v, was taken at %v", i, p.pts[i], at)
+		}
+		if i == 0 && !p.key[i] {
+			t.Error("the first picture is no key picture")
+		}
+		if p.key[i] {
+			if d := p.pts[i] - lastKey; d > time.Second+time.Millisecond {
+				t.Errorf("key pictures %v apart at %v", d, lastKey)
+			}
+			lastKey = p.pts[i]
+		}
+	}
+	if last := p.pts[len(want)-1]; p.duration <= last || p.duration > last+200*time.Millisecond {
+		t.Errorf("the file lasts %v, its last picture begins at %v", p.duration, last)
+	}
+	if !near(clip.Length, p.duration, 2*time.Millisecond) {
+		t.Errorf("the spool was told %v, the file lasts %v", clip.Length, p.duration)
+	}
+}
+
+// taken gives the times of the frames fed from one time to another, both included.
+func (g *rig) taken(from, to time.Duration) (l []time.Duration) {
+	for _, f := range g.fed {
+		if f.Mono >= from && f.Mono <= to {
+			l = append(l, f.Mono)
+		}
+	}
+	return l
+}
+
+// clips gives n clips.
+func (g *rig) clips(n int) []recorded {
+	g.t.Helper()
+	return g.media(camio.KindClip, n)
+}
+
+func (g *rig) media(k camio.Kind, n int) []recorded {
+	g.t.Helper()
+	l := g.spool.of(k)
+	if len(l) != n {
+		g.t.Fatalf("%d recordings of kind %s, want %d: %+v", len(l), k, n, l)
+	}
+	return l
+}
