@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"camward/board"
+	"camward/camio"
+	"camward/capture"
+	"camward/clip"
+	"camward/motion"
+	"camward/provision"
+	"camward/uploader"
+	"camward/web"
+)
+
+// DefaultFile is the configuration that is read when no other is named.
+const DefaultFile = "/etc/camward/camward.yml"
+
+// Config is everything that can be set, as the sample file camward.sample.yml explains it key by key.
+type Config struct {
+	Cloud    CloudConfig     `yaml:"cloud"`
+	Cameras  []CameraConfig  `yaml:"cameras"`
+	Spool    uploader.Config `yaml:"spool"`
+	StateDir string          `yaml:"state_dir"` // what must survive a restart besides recordings
+	Listen   string          `yaml:"listen"`    // of the agent's own HTTP server; empty: none
+	Board    board.Config    `yaml:"board"`
+	Log      LogConfig       `yaml:"log"`
+}
+
+// CloudConfig says where recordings go and who is asked for commands.
+type CloudConfig struct {
+	URL         string           `yaml:"url"`
+	UploadToken camio.Secret     `yaml:"upload_token"`
+	CAFile      string           `yaml:"ca_file"` // PEM; the only authorities to trust; empty: the system's
+	Poll        provision.Config `yaml:"poll"`
+}
+
+// CameraConfig is one camera and its pipeline.
+type CameraConfig struct {
+	Name           string `yaml:"name"`
+	capture.Config `yaml:",inline"`
+	Motion         motion.Config `yaml:"motion"`
+	Clip           clip.Config   `yaml:"clip"`
+}
+
+// LogConfig says how much is logged, and how.
+type LogConfig struct {
+	Level  string `yaml:"level"`  // debug, info, warn or error
+	Format string `yaml:"format"` // console or json
+}
+
+// DefaultConfig is what holds where nothing is set.
+func DefaultConfig() Config {
+	return Config{
+		Cloud:    CloudConfig{Poll: provision.Default()},
+		Spool:    uploader.Default(),
+		StateDir: "/var/lib/camward",
+		Listen:   web.Default().Listen,
+		Log:      LogConfig{Level: "info", Format: "console"},
+	}
+}
+
+// DefaultCamera is a camera without name and source.
+func DefaultCamera() (c CameraConfig) {
+	c.setDefaults()
+	return c
+}
+
+// Camera finds a camera by its name; without one it is the first.
+func (c Config) Camera(name string) (CameraConfig, error) {
+	var known []string
+	for _, cam := range c.Cameras {
+		if cam.Name == name || name == "" {
+			return cam, nil
+		}
+		known = append(known, cam.Name)
+	}
+	if len(known) == 0 {
+		return CameraConfig{}, errors.New("the configuration has no camera")
+	}
+	return CameraConfig{}, fmt.Errorf("there is no camera %q; known are %s", name, strings.Join(known, ", "))
+}
+
+// setDefaults prepares one entry of the cameras list before it is read.
+func (c *CameraConfig) setDefaults() {
+	*c = CameraConfig{Config: capture.Default(), Motion: motion.Default(), Clip: clip.Default()}
+}
+
+var cameraName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,62}$`)
+
+// Validate reports every fault, each under its key.
+func (c Config) Validate() error {
+	errs := []error{
+		c.Cloud.validate(),
+		c.Spool.Validate(),
+		web.Config{Listen: c.Listen}.Validate(),
+		c.Board.Validate(),
+		c.Log.validate(),
+	}
+	if !filepath.IsAbs(c.StateDir) {
+		errs = append(errs, fmt.Errorf("state_dir: %q is not an absolute path", c.StateDir))
+	}
+	if len(c.Cameras) == 0 {
+		errs = append(errs, errors.New("cameras: there is none; the smallest entry is: - {name: front, source: /dev/video0}"))
+	}
+	names := map[string]int{}
+	for i, cam := range c.Cameras {
+		key := fmt.Sprintf("cameras[%d]", i)
+		if j, twice := names[cam.Name]; twice {
+			errs = append(errs, fmt.Errorf("%s.name: %q is the name of cameras[%d] already", key, cam.Name, j))
+		}
+		names[cam.Name] = i
+		if !cameraName.MatchString(cam.Name) {
+			errs = append(errs, fmt.Errorf("%s.name: %q is not a name of 1..63 letters, digits, spaces or . _ -", key, cam.Name))
+		}
+		errs = append(errs, under(key, errors.Join(cam.Config.Validate(), cam.Motion.Validate(), cam.Clip.Validate())))
+	}
+	return errors.Join(errs...)
+}
+
+func (c CloudConfig) validate() error {
+	var errs []error
+	if c.URL == "" {
+		errs = append(errs, errors.New("cloud.url: not set; where do recordings go? For instance https://cloud.example.com"))
+	} else if _, err := camio.ParseBase(c.URL); err != nil {
+		errs = append(errs, fmt.Errorf("cloud.url: %w", err))
+	}
+	if c.UploadToken.Reveal() == "" {
+		errs = append(errs, errors.New("cloud.upload_token: not set; the cloud's account page shows it"))
+	}
+	return errors.Join(append(errs, c.Poll.Validate())...)
+}
+
+func (c LogConfig) validate() error {
+	var errs []error
+	switch c.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		errs = append(errs, fmt.Errorf("log.level: %q is not debug, info, warn or error", c.Level))
+	}
+	if c.Format != "console" && c.Format != "json" {
+		errs = append(errs, fmt.Errorf("log.format: %q is not console or json", c.Format))
+	}
+	return errors.Join(errs...)
+}
+
+// under puts key before each of the faults that a part's Validate joined.
+func under(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var errs []error
+	for _, e := range Faults(err) {
+		errs = append(errs, fmt.Errorf("%s.%w", key, e))
+	}
+	return errors.Join(errs...)
+}
+
+// Faults takes joined errors apart, so that each can stand on its own line. An error that merely wraps several
+// others is one fault: only errors.Join writes its parts a line each.
+func Faults(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	var lines []string
+	for _, e := range joined.Unwrap() {
+		out = append(out, Faults(e)...)
+		lines = append(lines, e.Error())
+	}
+	if err.Error() != strings.Join(lines, "\n") {
+		return []error{err}
+	}
+	return out
+}

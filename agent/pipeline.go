@@ -1,0 +1,162 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"camward/capture"
+	"camward/clip"
+	"camward/codec/jpeg"
+	"camward/internal/supervise"
+	"camward/motion"
+	"camward/video"
+)
+
+// Depths of the queues behind the hub, in pictures. The detector looks at the newest pictures and may skip; the
+// recorder must see each one, and its ring is where pictures wait, so its queue only bridges scheduling.
+const (
+	queueDetect, detectDepth = "motion", 2
+	queueRecord, recordDepth = "record", 32
+)
+
+// idleBuffers bounds what the frame pool keeps for reuse, in bytes: a few pictures of each size class.
+const idleBuffers = 4 << 20
+
+// A pipeline is one camera's way from capture to the spool.
+type pipeline struct {
+	name     string
+	camera   *capture.Camera
+	hub      *capture.Hub
+	detector *motion.Detector
+	recorder *clip.Recorder
+	log      *zap.Logger
+
+	mu     sync.Mutex
+	motion MotionStatus
+	undone atomic.Uint64 // pictures the detector could not read
+}
+
+// MotionStatus is what the detector sees.
+type MotionStatus struct {
+	Moving     bool    `json:"moving"`
+	Score      float64 `json:"score"`
+	Analysed   uint64  `json:"analysed"`   // pictures
+	Unreadable uint64  `json:"unreadable"` // pictures
+	Skipped    uint64  `json:"skipped"`    // pictures that came while it was busy
+	Events     uint64  `json:"events"`     // stretches of motion
+	Scenes     uint64  `json:"scene_changes"`
+}
+
+func newPipeline(c CameraConfig, cameraID string, spool clip.Spool, log *zap.Logger) (*pipeline, error) {
+	log = log.With(zap.String("camera", c.Name))
+	p := &pipeline{name: c.Name, hub: capture.NewHub(), log: log}
+	var err error
+	if p.camera, err = capture.New(c.Config, p.hub, video.NewPool(idleBuffers), log); err != nil {
+		return nil, err
+	}
+	if p.detector, err = motion.New(c.Motion); err != nil {
+		return nil, err
+	}
+	p.recorder, err = clip.New(c.Clip, c.Name, cameraID, spool, log)
+	return p, err
+}
+
+// Run keeps the camera, its detector and its recorder going until ctx ends. The recorder is stopped last, so that
+// the clip it is writing gets every picture that was captured.
+func (p *pipeline) Run(ctx context.Context) error {
+	recordCtx, stopRecorder := context.WithCancelCause(context.WithoutCancel(ctx))
+	recorded := make(chan error, 1)
+	record := p.hub.Subscribe(queueRecord, recordDepth)
+	defer record.Close()
+	go func() {
+		recorded <- supervise.Keep(recordCtx, p.log, "recorder", func(ctx context.Context) error {
+			return p.recorder.Run(ctx, record.Frames())
+		})
+	}()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return supervise.Keep(gctx, p.log, "camera", p.capture) })
+	g.Go(func() error { return p.detect(gctx) })
+	err := g.Wait()
+	stopRecorder(err)
+	<-recorded
+	return err
+}
+
+// capture runs the camera once. A recording that has ended is no failure: there is nothing more to come.
+func (p *pipeline) capture(ctx context.Context) error {
+	err := p.camera.Run(ctx)
+	p.recorder.CameraLost()
+	if errors.Is(err, capture.ErrEnded) {
+		p.log.Info("the recording has ended")
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (p *pipeline) detect(ctx context.Context) error {
+	sub := p.hub.Subscribe(queueDetect, detectDepth)
+	defer sub.Close()
+	var luma lumaReader
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case f := <-sub.Frames():
+			if plane, err := luma.read(f); err != nil {
+				p.undone.Add(1)
+			} else {
+				p.decide(f, plane)
+			}
+			f.Release()
+		}
+	}
+}
+
+func (p *pipeline) decide(f *video.Frame, plane *video.Plane) {
+	d := p.detector.Step(f.Mono, plane)
+	p.recorder.Observe(f, d.Moving, d.Score)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := &p.motion
+	m.Analysed++
+	if d.Moving && !m.Moving {
+		m.Events++
+	}
+	if d.SceneChange {
+		m.Scenes++
+		p.log.Info("scene change")
+	}
+	m.Moving, m.Score = d.Moving, d.Score
+}
+
+func (p *pipeline) motionStatus() MotionStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.motion
+	m.Unreadable = p.undone.Load()
+	m.Skipped = p.hub.Drops()[queueDetect]
+	return m
+}
+
+// lumaReader brings a frame of any format to an eighth of its size, luma alone. It keeps its buffers from one frame to
+// the next.
+type lumaReader struct {
+	jpeg  jpeg.LumaDecoder
+	plane video.Plane
+}
+
+func (r *lumaReader) read(f *video.Frame) (*video.Plane, error) {
+	var err error
+	if f.Format.FourCC == video.MJPEG {
+		err = r.jpeg.Decode(&r.plane, f.Data)
+	} else {
+		err = video.Luma8(&r.plane, f)
+	}
+	return &r.plane, err
+}

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"camward/camio"
+	"camward/clip"
+	"camward/uploader"
+	"camward/uploader/httpstore"
+)
+
+// lateSpool is the spool and its uploader behind a door that may still be shut: a disk that is full or not
+// mounted yet must not keep the cameras, the poll and the status page from working.
+type lateSpool struct {
+	cfg   uploader.Config
+	store uploader.Store
+	clock *uploader.SystemClock
+	log   *zap.Logger
+
+	mu       sync.Mutex
+	spool    *uploader.Spool
+	uploader *uploader.Uploader
+	err      error // why the spool is not open
+}
+
+func newLateSpool(cfg *Loaded, base *url.URL, clock *uploader.SystemClock, log *zap.Logger) (*lateSpool, error) {
+	c := httpstore.Default()
+	c.BaseURL, c.Token, c.CAFile, c.Date = base.String(), cfg.Cloud.UploadToken, cfg.Cloud.CAFile, clock.Observe
+	store, err := httpstore.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return &lateSpool{cfg: cfg.Spool, store: store, clock: clock, log: log, err: errors.New("the spool is not open yet")}, nil
+}
+
+// Create begins a recording, or says why there is no spool.
+func (s *lateSpool) Create(m camio.Media) (clip.Recording, error) {
+	s.mu.Lock()
+	spool, err := s.spool, s.err
+	s.mu.Unlock()
+	if spool == nil {
+		return nil, err
+	}
+	return spool.Create(m)
+}
+
+// Run opens the spool and uploads from it until ctx ends. An error means that the spool cannot be used now; the
+// caller tries again.
+func (s *lateSpool) Run(ctx context.Context) error {
+	u, err := s.open()
+	if err != nil {
+		return err
+	}
+	return u.Run(ctx)
+}
+
+// Close gives up the spool's lock, after everything that writes to it has stopped.
+func (s *lateSpool) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.spool == nil {
+		return nil
+	}
+	return s.spool.Close()
+}
+
+func (s *lateSpool) open() (*uploader.Uploader, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.uploader != nil {
+		return s.uploader, nil
+	}
+	spool, err := uploader.OpenSpool(s.cfg, s.clock, s.log)
+	if err != nil {
+		s.err = err
+		return nil, err
+	}
+	u, err := uploader.New(s.cfg, spool, s.store, s.log)
+	if err != nil {
+		return nil, fmt.Errorf("uploader: %w", err)
+	}
+	s.spool, s.uploader, s.err = spool, u, nil
+	return u, nil
+}
+
+// Status is the uploader's, or why there is none.
+func (s *lateSpool) Status() (st uploader.Status, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.uploader == nil {
+		return st, s.err
+	}
+	return s.uploader.Status(), nil
+}

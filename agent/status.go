@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"camward/board"
+	"camward/capture"
+	"camward/clip"
+	"camward/provision"
+	"camward/uploader"
+	"camward/web"
+)
+
+// Status is what /api/status answers: everything a person or a script wants to know at a glance. It holds no secret.
+type Status struct {
+	Version  string           `json:"version"`
+	Identity board.Identity   `json:"identity"`
+	Uptime   float64          `json:"uptime_s"`
+	Cameras  []CameraStatus   `json:"cameras"`
+	Uploader uploader.Status  `json:"uploader"`
+	Spool    string           `json:"spool_error,omitempty"` // why recordings cannot be kept
+	Poll     provision.Status `json:"poll"`
+}
+
+// CameraStatus is one camera's pipeline.
+type CameraStatus struct {
+	Name    string         `json:"name"`
+	Capture capture.Status `json:"capture"`
+	Motion  MotionStatus   `json:"motion"`
+	Clip    clip.Status    `json:"clip"`
+}
+
+// Status says how everything stands now.
+func (a *Agent) Status() Status {
+	s := Status{Version: a.version, Identity: a.id, Uptime: time.Since(a.started).Seconds(), Poll: a.poller.Status(), Cameras: []CameraStatus{}}
+	for _, p := range a.cameras {
+		s.Cameras = append(s.Cameras, CameraStatus{Name: p.name, Capture: p.camera.Status(), Motion: p.motionStatus(), Clip: p.recorder.Status()})
+	}
+	var err error
+	if s.Uploader, err = a.spool.Status(); err != nil {
+		s.Spool = err.Error()
+	}
+	return s
+}
+
+// newServer hangs the agent's routes on its HTTP server.
+func (a *Agent) newServer(cfg web.Config, password *web.Password) (*web.Server, error) {
+	s, err := web.New(cfg, password, a.log)
+	if err != nil {
+		return nil, err
+	}
+	s.HandleOpen("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "ok\n")
+	}))
+	s.Handle("GET /api/status", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		e.Encode(a.Status())
+	}))
+	set := a.metrics()
+	s.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		set.WritePrometheus(w)
+		metrics.WriteProcessMetrics(w)
+	}))
+	return s, nil
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/term"
+
+	"camward/agent"
+	"camward/motion"
+)
+
+// interval is one line of output, as motion scorers read it.
+type interval struct {
+	Clip  string  `json:"clip"` // the file's base name
+	Start float64 `json:"start_s"`
+	End   float64 `json:"end_s"`
+}
+
+func detectVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
+	var c configFlags
+	c.register(fs)
+	camera := fs.String("camera", "", "use this camera's motion settings (`NAME`; default: the first one's, or the defaults without a file)")
+	return func(ctx context.Context, clips []string, std stdio) error {
+		if len(clips) == 0 {
+			return fmt.Errorf("%w: name at least one recording", errMisused)
+		}
+		cfg, err := motionConfig(&c, *camera)
+		if err != nil {
+			return err
+		}
+		return detectAll(ctx, cfg, clips, std)
+	}
+}
+
+func motionConfig(c *configFlags, camera string) (motion.Config, error) {
+	loaded, err := c.load()
+	if err != nil {
+		return motion.Config{}, fmt.Errorf("%w: %w", errMisused, err)
+	}
+	if len(loaded.Cameras) == 0 && camera == "" {
+		return motion.Default(), nil
+	}
+	cam, err := loaded.Camera(camera)
+	if err != nil {
+		return motion.Config{}, fmt.Errorf("%w: %w", errMisused, err)
+	}
+	if err := cam.Motion.Validate(); err != nil {
+		return motion.Config{}, fmt.Errorf("%w: motion: %w", errMisused, err)
+	}
+	return cam.Motion, nil
+}
+
+// detectAll goes on after a recording that cannot be read, and fails in the end.
+func detectAll(ctx context.Context, cfg motion.Config, clips []string, std stdio) error {
+	lines := json.NewEncoder(std.out)
+	lines.SetEscapeHTML(false)
+	var errs []error
+	for i, clip := range clips {
+		name := filepath.Base(clip)
+		p := newProgress(std.err, fmt.Sprintf("%d/%d %s", i+1, len(clips), name))
+		start := time.Now()
+		d, err := agent.Detect(ctx, cfg, clip, p.at)
+		p.clear()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, iv := range d.Intervals {
+			if err := lines.Encode(interval{name, round(iv.Start.Seconds()), round(iv.End.Seconds())}); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
+		}
+		fmt.Fprintf(std.err, "%s: %s in %.1f s of video (%d pictures, %d unreadable), %.0f times real time\n", name,
+			count(len(d.Intervals), "stretch of motion"), d.Length.Seconds(), d.Pictures, d.Unreadable, d.Length.Seconds()/time.Since(start).Seconds())
+	}
+	return errors.Join(errs...)
+}
+
+func round(s float64) float64 { return float64(int64(s*1000+0.5)) / 1000 }
+
+// progress shows on a terminal how far a long piece of work has come, and nothing elsewhere.
+type progress struct {
+	w    io.Writer
+	what string
+	last time.Time
+}
+
+func newProgress(w io.Writer, what string) *progress {
+	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		w = nil
+	}
+	return &progress{w: w, what: what}
+}
+
+func (p *progress) at(pos time.Duration) {
+	if p.w == nil || time.Since(p.last) < 100*time.Millisecond {
+		return
+	}
+	p.last = time.Now()
+	fmt.Fprintf(p.w, "\r\x1b[K%s: %.0f s", p.what, pos.Seconds())
+}
+
+func (p *progress) clear() {
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}

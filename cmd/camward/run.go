@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"camward/agent"
+	"camward/web"
+)
+
+func runVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
+	var c configFlags
+	c.register(fs)
+	c.alias(fs, "listen", "listen", "`ADDRESS` of the agent's HTTP server, for instance :8090")
+	c.alias(fs, "log-level", "log.level", "debug, info, warn or error")
+	return func(ctx context.Context, _ []string, std stdio) error {
+		cfg, err := c.valid(std)
+		if err != nil {
+			return err
+		}
+		log, err := newLogger(cfg.Log)
+		if err != nil {
+			return err
+		}
+		defer log.Sync()
+		a, err := agent.New(cfg, version, log)
+		if err != nil {
+			return err
+		}
+		if a.FreshPassword != "" {
+			fmt.Fprintf(std.out, "The password of this camera, shown only now: %s (user %s)\n", a.FreshPassword, web.User)
+		}
+		return a.Run(ctx)
+	}
+}
+
+// newLogger writes to stderr: lines for people, or JSON for machines.
+func newLogger(cfg agent.LogConfig) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(cfg.Level)
+	if err != nil {
+		return nil, err
+	}
+	z := zap.NewProductionConfig()
+	z.Level = zap.NewAtomicLevelAt(level)
+	z.Encoding = cfg.Format
+	z.DisableCaller, z.DisableStacktrace = true, true
+	z.EncoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
+	if cfg.Format == "console" {
+		z.EncoderConfig.EncodeLevel = zapcore.CapitalLevelEncoder
+		z.EncoderConfig.ConsoleSeparator = "  "
+	}
+	return z.Build()
+}
+
+func passwordVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
+	var c configFlags
+	c.register(fs)
+	reset := fs.Bool("reset", false, "make a new random password and print it; restart camward to use it")
+	return func(_ context.Context, _ []string, std stdio) error {
+		cfg, err := c.load()
+		if err != nil {
+			return fmt.Errorf("%w: %w", errMisused, err)
+		}
+		if !*reset {
+			if !web.HasPassword(cfg.StateDir) {
+				fmt.Fprintln(std.out, "no password is set yet; the first start that listens beyond the loopback makes one")
+				return nil
+			}
+			fmt.Fprintf(std.out, "a password is set for user %s; it is not kept as text. A new one: camward password --reset\n", web.User)
+			return nil
+		}
+		_, text, err := web.ResetPassword(cfg.StateDir)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "%s\n", text)
+		fmt.Fprintf(std.err, "That is the new password of user %s, shown only now. A running camward takes it at its next start.\n", web.User)
+		return nil
+	}
+}
