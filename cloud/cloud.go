@@ -1,0 +1,203 @@
+// Package cloud is the paired server of the Camio API: it takes uploads, groups them into events, answers the
+// search, serves content with ranges, tells polling cameras their configuration, and shows all of that on its own
+// pages. Storage is embedded: one SQLite database and the uploaded files below one directory.
+//
+// The specification is Camio's API document of 2015; where it is silent, the doc comments say which reading
+// is taken.
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// Config says where a Server keeps its data and how it is reached. Data and Log are required; every zero
+// value stands for the default in its comment.
+type Config struct {
+	Data      string        // directory of the database and the content; made with mode 0700 if absent
+	Listen    string        // address for Run; 127.0.0.1:8080
+	BaseURL   string        // where browsers and cameras reach the server, e.g. https://cam.example.org; the request's Host if empty
+	MaxUpload int64         // bytes of one upload; 512 MiB
+	Online    time.Duration // a camera is online this long after its last poll or upload; 120 s
+	FTPHost   string        // told to cameras in the ftpAlarm command; the host of BaseURL
+	FTPPort   int           // 21
+
+	// OnListen, if set, is called by Run with the address it listens on, before the first request.
+	OnListen func(net.Addr)
+
+	Log *zap.Logger
+	Now func() time.Time // time.Now; tests move it
+}
+
+// Defaults of Config.
+const (
+	DefaultListen    = "127.0.0.1:8080"
+	DefaultMaxUpload = 512 << 20
+	DefaultOnline    = 120 * time.Second
+)
+
+const (
+	linkLife    = 24 * time.Hour      // a sign-in link, unless used before
+	sessionLife = 30 * 24 * time.Hour // a browser's session
+	accessLife  = 24 * time.Hour      // a content access token
+)
+
+// A Server answers the API and the pages. Its methods may be called from any goroutine.
+type Server struct {
+	cfg     Config
+	log     *zap.Logger
+	store   *store
+	secrets *secrets
+	router  *router
+	thumbs  *thumbCache
+	pages   *pages
+
+	pollLimit, hintLimit, signinLimit *limiter
+	hashing                           chan struct{} // one entry for each password being hashed
+}
+
+// An Account is what AddUser made. The tokens cannot be read again except the upload token.
+type Account struct {
+	Email       string `json:"email"`
+	OAuthToken  string `json:"oauth_token,omitempty"`
+	UploadToken string `json:"upload_token"`
+	APIKey      string `json:"api_key,omitempty"`
+	SigninURL   string `json:"signin_url"` // single use, valid for a day
+}
+
+// New checks cfg and opens the data directory, creating it or bringing its schema up to date. It
+// listens on nothing; Close releases the database.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(cfg.Data, "tmp"), 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := os.Chmod(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	sec, err := openSecrets(filepath.Join(cfg.Data, "secret.key"))
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStore(filepath.Join(cfg.Data, "camward.db"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Log.Named("cloud"), store: st, secrets: sec,
+		thumbs:      newThumbCache(32 << 20),
+		pollLimit:   newLimiter(5, 300, cfg.Now),
+		hintLimit:   newLimiter(0.5, 30, cfg.Now),
+		signinLimit: newLimiter(0.1, 10, cfg.Now),
+		hashing:     make(chan struct{}, 2),
+	}
+	if s.pages, err = newPages(); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	s.router = s.routes()
+	return s, nil
+}
+
+// setDefaults fills in what was left zero and refuses what cannot work.
+func (c *Config) setDefaults() error {
+	var errs []error
+	if c.Data == "" {
+		errs = append(errs, errors.New("data: no directory given"))
+	}
+	if c.Log == nil {
+		errs = append(errs, errors.New("log: no logger given"))
+	}
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if c.MaxUpload == 0 {
+		c.MaxUpload = DefaultMaxUpload
+	}
+	if c.MaxUpload < 0 {
+		errs = append(errs, fmt.Errorf("max upload: %d is below zero", c.MaxUpload))
+	}
+	if c.Online == 0 {
+		c.Online = DefaultOnline
+	}
+	if c.FTPPort == 0 {
+		c.FTPPort = 21
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.BaseURL != "" {
+		u, err := url.Parse(c.BaseURL)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			errs = append(errs, fmt.Errorf("base URL: %q is not like https://cam.example.org", c.BaseURL))
+		}
+		c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	}
+	return errors.Join(errs...)
+}
+
+// Handler answers every request of the server: the API under /api, and the pages.
+func (s *Server) Handler() http.Handler { return s.router }
+
+// Run listens on cfg.Listen and serves until ctx ends, then lets running requests finish for up to
+// 10 s. It returns ctx's cause, or why it could not listen or serve.
+func (s *Server) Run(ctx context.Context) error {
+	ln, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.cfg.Listen, err)
+	}
+	if s.cfg.OnListen != nil {
+		s.cfg.OnListen(ln.Addr())
+	}
+	return s.serve(ctx, ln)
+}
+
+func (s *Server) serve(ctx context.Context, ln net.Listener) error {
+	errorLog, err := zap.NewStdLogAt(s.log, zap.DebugLevel)
+	if err != nil {
+		return fmt.Errorf("logger: %w", err)
+	}
+	srv := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          errorLog,
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.housekeeping(ctx) })
+	g.Go(func() error {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if srv.Shutdown(grace) != nil {
+			_ = srv.Close() // what is still running is cut; a cut upload leaves nothing behind
+		}
+		return context.Cause(ctx)
+	})
+	return g.Wait()
+}
+
+// Close releases the database. Requests must have ended.
+func (s *Server) Close() error { return s.store.Close() }
+
+// now is the wall clock in the precision that the API shows.
+func (s *Server) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }

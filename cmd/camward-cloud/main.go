@@ -1,0 +1,247 @@
+// Command camward-cloud is the paired server of camward cameras: it stores what they upload, answers the Camio API, and
+// shows events in the browser.
+//
+// Exit codes: 0 done, 1 the operation failed, 2 the command line is wrong.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kong"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"camward/cloud"
+)
+
+// version is set by the linker for releases.
+var version = ""
+
+type commandLine struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server until SIGINT or SIGTERM."`
+	User    userCmd    `cmd:"" help:"Add and list accounts."`
+	Camera  cameraCmd  `cmd:"" help:"Claim and list cameras."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+const description = `Server for camward cameras: stores uploads, answers the Camio API, shows events in the browser.
+
+Examples:
+
+  camward-cloud serve --data /var/lib/camward-cloud --listen 0.0.0.0:8080 --base-url http://cam.example.org:8080
+
+  camward-cloud user add me@example.org --data /var/lib/camward-cloud
+
+  camward-cloud camera claim 00:E0:4C:C2:7C:C5 --user me@example.org --name front --data /var/lib/camward-cloud`
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// stdio is where a verb writes.
+type stdio struct{ out, err io.Writer }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	var cli commandLine
+	code := -1
+	parser, err := kong.New(&cli, kong.Name("camward-cloud"), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.Exit(func(c int) { code = c }), kong.UsageOnError())
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if code >= 0 {
+		return code // --help
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "camward-cloud: %v (see camward-cloud --help)\n", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	if err := parsed.Run(&stdio{stdout, stderr}); err != nil {
+		fmt.Fprintf(stderr, "camward-cloud: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// dataFlags are common to all verbs that touch the data. They work while the server runs on the same directory.
+type dataFlags struct {
+	Data    string `help:"Directory of the database and the content." default:"./var/cloud" type:"path" env:"CAMWARD_CLOUD_DATA"`
+	BaseURL string `name:"base-url" help:"Where browsers and cameras reach the server, such as https://cam.example.org. Default: by the listening address." env:"CAMWARD_CLOUD_BASE_URL"`
+	Listen  string `help:"Address to listen on." default:"127.0.0.1:8080" env:"CAMWARD_CLOUD_LISTEN"`
+}
+
+func (d *dataFlags) open(log *zap.Logger, change func(*cloud.Config)) (*cloud.Server, error) {
+	cfg := cloud.Config{Data: d.Data, BaseURL: d.BaseURL, Listen: d.Listen, Log: log}
+	if change != nil {
+		change(&cfg)
+	}
+	return cloud.New(cfg)
+}
+
+// openExisting refuses to make a new data directory for a verb that expects one with something in it.
+func (d *dataFlags) openExisting() (*cloud.Server, error) {
+	if _, err := os.Stat(filepath.Join(d.Data, "camward.db")); err != nil {
+		return nil, fmt.Errorf("no data in %s: give the server's --data directory", d.Data)
+	}
+	return d.open(zap.NewNop(), nil)
+}
+
+type serveCmd struct {
+	dataFlags
+	MaxUpload int64  `help:"Largest upload in bytes." default:"536870912"`
+	FTPHost   string `name:"ftp-host" help:"FTP server that cameras are told to upload to. Default: the host of the base URL."`
+	FTPPort   int    `name:"ftp-port" help:"Its port." default:"21"`
+	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+}
+
+func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
+	level, err := zapcore.ParseLevel(c.LogLevel)
+	if err != nil {
+		return err
+	}
+	enc := zap.NewProductionEncoderConfig()
+	enc.EncodeTime = zapcore.ISO8601TimeEncoder
+	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.Lock(zapcore.AddSync(std.err)), level))
+	s, err := c.open(log, func(cfg *cloud.Config) {
+		cfg.MaxUpload, cfg.FTPHost, cfg.FTPPort = c.MaxUpload, c.FTPHost, c.FTPPort
+		cfg.OnListen = func(a net.Addr) { fmt.Fprintf(std.out, "camward-cloud listens on http://%s\n", a) }
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	err = s.Run(ctx)
+	if ctx.Err() != nil {
+		log.Info("stopped")
+		return nil
+	}
+	return err
+}
+
+type userCmd struct {
+	Add  userAddCmd  `cmd:"" help:"Create an account and print its tokens, once."`
+	Link userLinkCmd `cmd:"" help:"Print a new sign-in link for an account."`
+	List userListCmd `cmd:"" help:"List accounts."`
+}
+
+type userAddCmd struct {
+	dataFlags
+	Email string `arg:"" help:"E-mail address of the account."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+func (c *userAddCmd) Run(ctx context.Context, std *stdio) (err error) {
+	s, err := c.open(zap.NewNop(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	a, err := s.AddUser(ctx, c.Email)
+	if errors.Is(err, cloud.ErrExists) {
+		return fmt.Errorf("%w; for a new sign-in link: camward-cloud user link %s", err, c.Email)
+	}
+	if err != nil {
+		return err
+	}
+	return printAccount(std.out, a, c.JSON)
+}
+
+type userLinkCmd struct {
+	dataFlags
+	Email string `arg:"" help:"E-mail address of the account."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+func (c *userLinkCmd) Run(ctx context.Context, std *stdio) (err error) {
+	s, err := c.openExisting()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	a, err := s.SigninLink(ctx, c.Email)
+	if err != nil {
+		return err
+	}
+	return printAccount(std.out, a, c.JSON)
+}
+
+// printAccount shows secrets: that is what these verbs are for.
+func printAccount(w io.Writer, a cloud.Account, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, a)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, line := range [][2]string{{"e-mail", a.Email}, {"upload token", a.UploadToken}, {"OAuth token", a.OAuthToken},
+		{"API key", a.APIKey}, {"sign in (once, within a day)", a.SigninURL}} {
+		if line[1] != "" {
+			fmt.Fprintf(t, "%s:\t%s\n", line[0], line[1])
+		}
+	}
+	return t.Flush()
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+type userListCmd struct {
+	dataFlags
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+func (c *userListCmd) Run(ctx context.Context, std *stdio) (err error) {
+	s, err := c.openExisting()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	users, err := s.Users(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(std.out, users)
+	}
+	t := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "E-MAIL\tCREATED\tCAMERAS")
+	for _, u := range users {
+		fmt.Fprintf(t, "%s\t%s\t%d\n", u.Email, u.Created.Local().Format("2006-01-02 15:04"), u.Cameras)
+	}
+	return t.Flush()
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(std *stdio) error {
+	v := version
+	if v == "" {
+		v = "development"
+		if b, ok := debug.ReadBuildInfo(); ok {
+			for _, s := range b.Settings {
+				if s.Key == "vcs.revision" {
+					v = s.Value[:min(12, len(s.Value))]
+				}
+			}
+		}
+	}
+	_, err := fmt.Fprintln(std.out, "camward-cloud "+v)
+	return err
+}
