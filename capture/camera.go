@@ -1,0 +1,166 @@
+// Package capture turns a camera, a recording or a rendered scene into a stream of video.Frame and
+// hands each frame to whoever subscribed: the motion detector, the pre-roll ring, the live view.
+//
+// A Camera reads one source and publishes on a Hub. V4L2 devices are driven through
+// Linux's streaming I/O with memory mapping (Documentation/userspace-api/media/v4l/mmap.rst);
+// see v4l2.go. Recordings are replayed by their own time stamps; MJPEG is read natively,
+// anything else through an ffmpeg child process, which is a development aid.
+package capture
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"camward/video"
+)
+
+// ErrEnded is what Run returns when a recording has ended and is not to begin again.
+var ErrEnded = errors.New("recording ended")
+
+// lossInterval is how often lost and broken pictures are logged while they happen.
+const lossInterval = time.Minute
+
+// A Camera captures from one source. Make it with New.
+type Camera struct {
+	cfg     Config
+	src     source
+	formats []video.FourCC
+	hub     *Hub
+	pool    *video.Pool
+	log     *zap.Logger
+	host    host
+	known   identity // of the device last opened, to find it again under another number
+
+	mu       sync.Mutex
+	status   Status
+	lastSeq  uint64 // of the last delivered frame of this run
+	skipped  uint64 // buffers discarded since then; their gap in Seq is not a drop
+	reported uint64 // losses logged so far
+	nextLoss time.Duration
+}
+
+// Status is what a camera is doing. The counters cover all runs.
+type Status struct {
+	Source    string        `json:"source"`       // as configured
+	Device    string        `json:"device"`       // what was opened: node or file; empty before
+	Card      string        `json:"card"`         // the device's name for itself
+	Running   bool          `json:"running"`      // frames are expected
+	Format    video.Format  `json:"format"`       // as granted
+	Frames    uint64        `json:"frames"`       // published
+	Drops     uint64        `json:"drops"`        // missing by their sequence numbers
+	Errored   uint64        `json:"errored"`      // broken or empty pictures, discarded
+	Last      time.Duration `json:"last_mono_ns"` // Frame.Mono of the last frame; 0 before the first
+	LastError string        `json:"last_error"`   // of the last run that failed
+}
+
+// New validates cfg and wires a camera that publishes frames from pool on hub. It opens nothing.
+func New(cfg Config, hub *Hub, pool *video.Pool, log *zap.Logger) (*Camera, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	src, err := parseSource(cfg.Source)
+	if err != nil {
+		return nil, err
+	}
+	formats, err := parseFormat(cfg.Format)
+	if err != nil {
+		return nil, err
+	}
+	return &Camera{
+		cfg: cfg, src: src, formats: formats, hub: hub, pool: pool, log: log, host: thisHost(),
+		status: Status{Source: cfg.Source},
+	}, nil
+}
+
+// Run opens the source and streams it into the hub until ctx ends, whose cause it returns, or
+// the source fails. A recording that ends is ErrEnded. Every path releases the device,
+// child process and memory. Run may be called again after it returned, not before.
+func (c *Camera) Run(ctx context.Context) error {
+	c.mu.Lock()
+	c.lastSeq, c.skipped, c.nextLoss = noSeq, 0, 0
+	c.mu.Unlock()
+	err := c.stream(ctx)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Running = false
+	if ctx.Err() == nil {
+		c.status.LastError = err.Error()
+	}
+	return err
+}
+
+// noSeq marks "no frame yet" in lastSeq.
+const noSeq = ^uint64(0)
+
+func (c *Camera) stream(ctx context.Context) error {
+	switch c.src.kind {
+	case kindDemo:
+		return c.runDemo(ctx)
+	case kindRecording:
+		return replay(ctx, c.src, c.cfg, c.pool, c)
+	}
+	return c.runDevice(ctx)
+}
+
+// Status tells what was granted and counted so far. Safe for concurrent use.
+func (c *Camera) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+// An output is what a running source reports to.
+type output interface {
+	granted(device, card string, f video.Format)
+	deliver(f *video.Frame) error // takes over the reference
+	discard(reason string)        // a picture that was not fit to deliver
+}
+
+// granted is called by a source that is open and about to deliver.
+func (c *Camera) granted(device, card string, f video.Format) {
+	c.mu.Lock()
+	c.status.Device, c.status.Card, c.status.Format, c.status.Running = device, card, f, true
+	c.mu.Unlock()
+	c.log.Info("camera opened", zap.String("device", device), zap.String("card", card), zap.Stringer("format", f))
+}
+
+// deliver counts and publishes a frame.
+func (c *Camera) deliver(f *video.Frame) error {
+	c.mu.Lock()
+	if c.lastSeq != noSeq && f.Seq > c.lastSeq+1+c.skipped {
+		c.status.Drops += f.Seq - c.lastSeq - 1 - c.skipped
+	}
+	c.lastSeq, c.skipped = f.Seq, 0
+	c.status.Frames++
+	c.status.Last = f.Mono
+	c.status.Format.Width, c.status.Format.Height = f.Format.Width, f.Format.Height
+	c.reportLoss(f.Mono)
+	c.mu.Unlock()
+	c.hub.Publish(f)
+	f.Release()
+	return nil
+}
+
+// discard counts a picture that was not fit to publish.
+func (c *Camera) discard(reason string) {
+	c.mu.Lock()
+	c.skipped++
+	c.status.Errored++
+	c.mu.Unlock()
+	c.log.Debug("picture discarded", zap.String("reason", reason))
+}
+
+// reportLoss logs new losses, at most once per lossInterval. c.mu is held.
+func (c *Camera) reportLoss(now time.Duration) {
+	if lost := c.status.Drops + c.status.Errored; lost != c.reported && now >= c.nextLoss {
+		c.log.Warn("pictures lost", zap.Uint64("drops", c.status.Drops), zap.Uint64("errored", c.status.Errored))
+		c.reported, c.nextLoss = lost, now+lossInterval
+	}
+}

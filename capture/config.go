@@ -1,0 +1,228 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"camward/video"
+)
+
+// Config says where one camera's pictures come from.
+type Config struct {
+	// Source is one of
+	//
+	//	/dev/video0, /dev/v4l/by-id/...   a V4L2 capture device
+	//	demo:                             a rendered scene that looks like a camera
+	//	yard.mjpeg, yard.avi, yard.mp4    a recording, replayed in real time
+	//
+	// Options follow a question mark, as in "yard.mjpeg?fps=12.5&loop=1":
+	//
+	//	demo:       rate (pictures per second, Rate), size (Size), first=8s and every=30s (when a person walks through; every=0s: once)
+	//	recordings: loop=1 (begin again at the end), fps (for recordings that do not say, and to override)
+	Source string `yaml:"source"`
+
+	// Size asked for, as "640x480". Without one a camera is asked for 640x480 and a recording keeps its own; an MJPEG
+	// recording always does. The device may grant another.
+	Size Size `yaml:"size"`
+
+	// Rate is the pictures per second asked for, 1 to 60, default 15. The device may grant another.
+	// A recording keeps its own; concatenated JPEGs have none and get this one.
+	Rate float64 `yaml:"rate"`
+
+	// Format is "auto" (MJPG, else YUYV, NV12, YU12, UYVY, GREY, whichever the camera has first), or
+	// one of these. Only devices heed it.
+	Format string `yaml:"format"`
+}
+
+// Default is the configuration of a camera without one: no source, 15 pictures per second, any format.
+func Default() Config { return Config{Rate: 15, Format: "auto"} }
+
+// Validate reports every fault at once, each under its key.
+func (c *Config) Validate() error {
+	var errs []error
+	if _, err := parseSource(c.Source); err != nil {
+		errs = append(errs, fmt.Errorf("source: %w", err))
+	}
+	if c.Size != (Size{}) {
+		if err := c.Size.check(); err != nil {
+			errs = append(errs, fmt.Errorf("size: %w", err))
+		}
+	}
+	if !(c.Rate >= 1 && c.Rate <= 60) {
+		errs = append(errs, fmt.Errorf("rate: %v is outside 1..60 pictures per second", c.Rate))
+	}
+	if _, err := parseFormat(c.Format); err != nil {
+		errs = append(errs, fmt.Errorf("format: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// formatOrder is the order in which "auto" takes what a camera offers: compressed pictures cost
+// least to keep, and of the raw formats the camera makes most, those that lose least.
+var formatOrder = [...]video.FourCC{video.MJPEG, video.YUYV, video.NV12, video.YU12, video.UYVY, video.Grey}
+
+// parseFormat gives the formats to try, best first.
+func parseFormat(s string) ([]video.FourCC, error) {
+	if s == "" || strings.EqualFold(s, "auto") {
+		return formatOrder[:], nil
+	}
+	for _, c := range formatOrder {
+		if strings.EqualFold(s, c.String()) {
+			return []video.FourCC{c}, nil
+		}
+	}
+	return nil, fmt.Errorf("%q is not auto, MJPG, YUYV, UYVY, NV12, YU12 or GREY", s)
+}
+
+// A Size is a picture's width and height in pixels, written "640x480". The zero value means
+// "not given".
+type Size struct{ Width, Height int }
+
+// String reads as "640x480".
+func (s Size) String() string { return fmt.Sprintf("%dx%d", s.Width, s.Height) }
+
+// MarshalText gives "640x480", and nothing for the zero value.
+func (s Size) MarshalText() ([]byte, error) {
+	if s == (Size{}) {
+		return []byte{}, nil
+	}
+	return []byte(s.String()), nil
+}
+
+// UnmarshalText reads "640x480"; empty text is the zero value.
+func (s *Size) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*s = Size{}
+		return nil
+	}
+	w, h, _ := strings.Cut(string(b), "x")
+	width, err1 := strconv.ParseUint(w, 10, 16)
+	height, err2 := strconv.ParseUint(h, 10, 16)
+	if err1 != nil || err2 != nil {
+		return fmt.Errorf("%q is not a size such as 640x480", b)
+	}
+	*s = Size{int(width), int(height)}
+	return nil
+}
+
+func (s Size) check() error {
+	if s.Width < 16 || s.Height < 16 || s.Width > 8192 || s.Height > 8192 {
+		return fmt.Errorf("%v is outside 16x16..8192x8192", s)
+	}
+	if s.Width%2 != 0 || s.Height%2 != 0 {
+		return fmt.Errorf("%v: width and height must be even", s)
+	}
+	return nil
+}
+
+// defaultSize is what a camera is asked for, and the demo scene has.
+var defaultSize = Size{640, 480}
+
+func (s Size) or(def Size) Size {
+	if s == (Size{}) {
+		return def
+	}
+	return s
+}
+
+// sourceKind is what a Config.Source names.
+type sourceKind int
+
+const (
+	kindDevice sourceKind = iota
+	kindDemo
+	kindRecording
+)
+
+// source is a parsed Config.Source. Options that were not given are zero.
+type source struct {
+	kind         sourceKind
+	path         string
+	loop         bool
+	rate         float64 // fps or rate
+	size         Size
+	first, every time.Duration
+}
+
+// parseSource reads Config.Source. It does not look whether what it names exists.
+func parseSource(s string) (source, error) {
+	path, query, _ := strings.Cut(s, "?")
+	src := source{kind: kindRecording, path: path}
+	var allowed string
+	switch {
+	case path == "":
+		return src, errors.New("missing: give a device such as /dev/video0, demo: or a recording")
+	case path == "demo:" || path == "demo":
+		src.kind, allowed = kindDemo, "rate size first every"
+		src.first, src.every = 8*time.Second, 30*time.Second
+	case strings.HasPrefix(path, "/dev/"):
+		src.kind = kindDevice
+	case strings.Contains(path, "://"):
+		return src, fmt.Errorf("%s is a network address; only devices, recordings and demo: can be captured", redactURL(path))
+	default:
+		allowed = "loop fps"
+	}
+	return src, src.parseOptions(query, allowed)
+}
+
+// parseOptions reads "key=value&..."; allowed lists the keys, separated by blanks.
+func (s *source) parseOptions(query, allowed string) error {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return fmt.Errorf("options %q: %w", query, err)
+	}
+	var errs []error
+	for key := range values {
+		v := values.Get(key)
+		if !strings.Contains(" "+allowed+" ", " "+key+" ") {
+			errs = append(errs, fmt.Errorf("unknown option %q (there are: %s)", key, strings.ReplaceAll(allowed, " ", ", ")))
+			continue
+		}
+		if err := s.setOption(key, v); err != nil {
+			errs = append(errs, fmt.Errorf("option %s=%s: %w", key, v, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *source) setOption(key, v string) (err error) {
+	switch key {
+	case "loop":
+		s.loop, err = strconv.ParseBool(v)
+	case "fps", "rate":
+		s.rate, err = strconv.ParseFloat(v, 64)
+		if err == nil && !(s.rate >= 0.1 && s.rate <= 240) {
+			err = errors.New("outside 0.1..240 pictures per second")
+		}
+	case "size":
+		if err = s.size.UnmarshalText([]byte(v)); err == nil {
+			err = s.size.check()
+		}
+	case "first":
+		s.first, err = positive(v)
+	case "every":
+		s.every, err = positive(v)
+	}
+	return err
+}
+
+func positive(v string) (time.Duration, error) {
+	d, err := time.ParseDuration(v)
+	if err == nil && d < 0 {
+		err = errors.New("below zero")
+	}
+	return d, err
+}
+
+// redactURL hides the credentials an address may carry.
+func redactURL(s string) string {
+	if u, err := url.Parse(s); err == nil && u.User != nil {
+		u.User = url.User("***")
+		return strings.ReplaceAll(u.String(), "%2A", "*")
+	}
+	return s
+}
