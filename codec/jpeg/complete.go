@@ -16,22 +16,19 @@ type cut struct {
 }
 
 // complete appends to dst the picture in data, which may have lost its end, with the Huffman tables
-// given (a DHT segment or nil) put before its scan. From the first MCU that cannot be decoded on, it
+// given put before its scan. From the first MCU that cannot be decoded on, it
 // writes MCUs that repeat the average of the last good one. It reports false for
 // pictures that are not baseline YCbCr or grey in one scan, and for tables that cannot say "no change".
-func complete(dst, data, tables []byte) ([]byte, bool) {
+func complete(dst, data []byte, tables tableSet) ([]byte, bool) {
 	var d LumaDecoder
 	var luma video.Plane
 	err := d.Decode(&luma, data)
 	if err != nil && err != ErrTruncated || d.scanned != d.frame.n {
 		return nil, false
 	}
-	if err == nil {
-		d.cut = cut{}
-	}
-	dst = slices.Grow(dst, len(data)+len(tables)+len(data)/4)
+	dst = slices.Grow(dst, len(data)+maxTables+len(data)/4)
 	dst = append(dst, data[:d.scanHead]...)
-	dst = append(dst, tables...)
+	dst = tables.append(dst)
 	if err == nil {
 		dst = append(dst, data[d.scanHead:]...)
 		return append(dst, 0xFF, mEOI), true

@@ -27,7 +27,7 @@ func (d *Decoder) decode(dst *video.I420, data []byte, _ bool) error {
 	if err == nil {
 		return d.planes(dst, img)
 	}
-	whole, ok := complete(nil, data, nil)
+	whole, ok := complete(nil, data, tableSet{})
 	if !ok {
 		return formatError("%v", err)
 	}

@@ -1,6 +1,9 @@
 package jpeg
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Repair makes of a webcam's frame a JPEG file that every reader accepts: the standard Huffman
 // tables go in before the first scan that uses tables not defined, bytes after EOI are cut off, and
@@ -27,24 +30,24 @@ func Repair(dst, data []byte) ([]byte, error) {
 	return f.mend(dst[:0], data), nil
 }
 
-// Findings are what is wrong with a picture's framing.
+// findings are what is wrong with a picture's framing.
 type findings struct {
-	tables []byte // DHT segment to insert; nil if none is missing
-	at     int    // where to insert it
-	end    int    // length of what is kept, EOI included if there is one
-	cut    bool   // EOI is missing
+	tables tableSet // standard tables to insert
+	at     int      // where
+	end    int      // length of what is kept, EOI included if there is one
+	cut    bool     // EOI is missing
 }
 
 // whole reports whether nothing is wrong with data of the given length.
 func (f *findings) whole(length int) bool {
-	return f.tables == nil && !f.cut && f.end == length
+	return f.tables == (tableSet{}) && !f.cut && f.end == length
 }
 
 // mend appends data with its framing put right.
 func (f *findings) mend(dst, data []byte) []byte {
-	dst = slices.Grow(dst, len(data)+len(f.tables)+2)
+	dst = slices.Grow(dst, len(data)+maxTables+2)
 	dst = append(dst, data[:f.at]...)
-	dst = append(dst, f.tables...)
+	dst = f.tables.append(dst)
 	dst = append(dst, data[f.at:f.end]...)
 	if f.cut {
 		dst = append(dst, 0xFF, mEOI)
@@ -61,7 +64,7 @@ func inspect(data []byte) (f findings, err error) {
 	var (
 		fr            frame
 		marker        byte
-		defined       [2]uint // Huffman tables by class, as bits
+		defined       tableSet
 		quants, scans bool
 	)
 	for {
@@ -98,7 +101,7 @@ func inspect(data []byte) (f findings, err error) {
 			if err != nil {
 				return f, err
 			}
-			if f.tables == nil && baseline(marker) == nil {
+			if f.tables == (tableSet{}) && baseline(marker) == nil {
 				f.tables, f.at = missing(&sc, &defined), s.start
 			}
 			scans = true
@@ -122,7 +125,7 @@ func (f *findings) finish(data []byte, pos int) {
 }
 
 // defines notes which tables a DHT segment holds.
-func defines(defined *[2]uint, b []byte) error {
+func defines(defined *tableSet, b []byte) error {
 	for len(b) > 0 {
 		class, id, n, err := tableSpec(b)
 		if err != nil {
@@ -134,25 +137,37 @@ func defines(defined *[2]uint, b []byte) error {
 	return nil
 }
 
-// missing makes a DHT segment of the standard tables that the scan uses and nobody defined, or
-// nil. Only tables 0 and 1 have a standard.
-func missing(s *scan, defined *[2]uint) []byte {
-	var need [2]uint
+// A tableSet is a set of Huffman tables: for each class (DC, AC) bits by number.
+type tableSet [2]uint8
+
+// maxTables is the length of a DHT segment with all standard tables.
+const maxTables = 420
+
+// missing is the set of standard tables that the scan uses and nobody defined. Only tables 0 and 1
+// have a standard.
+func missing(s *scan, defined *tableSet) (need tableSet) {
 	for i := range s.n {
-		need[0] |= 1 << s.comp[i].dc
-		need[1] |= 1 << s.comp[i].ac
+		need[0] |= 1 << s.comp[i].dc &^ defined[0] & 3
+		need[1] |= 1 << s.comp[i].ac &^ defined[1] & 3
 	}
-	var b []byte
+	return need
+}
+
+// append appends a DHT segment of the standard tables in the set, if there are any.
+func (t tableSet) append(dst []byte) []byte {
+	if t == (tableSet{}) {
+		return dst
+	}
+	begin := len(dst)
+	dst = append(dst, 0xFF, mDHT, 0, 0)
 	for class, tables := range [2][2][]byte{{stdDCLuma, stdDCChroma}, {stdACLuma, stdACChroma}} {
 		for id, spec := range tables {
-			if need[class]&^defined[class]&(1<<id) != 0 {
-				b = append(append(b, byte(class<<4|id)), spec...)
+			if t[class]&(1<<id) != 0 {
+				dst = append(dst, byte(class<<4|id))
+				dst = append(dst, spec...)
 			}
 		}
 	}
-	if b == nil {
-		return nil
-	}
-	n := len(b) + 2
-	return append([]byte{0xFF, mDHT, byte(n >> 8), byte(n)}, b...)
+	binary.BigEndian.PutUint16(dst[begin+2:], uint16(len(dst)-begin-2))
+	return dst
 }

@@ -26,3 +26,21 @@ func benchTurbo(b *testing.B, data []byte) {
 		}
 	}
 }
+
+// turboComparer returns a check of a plane against libjpeg-turbo's for pictures that it reads without complaint.
+func turboComparer(tb testing.TB) func(*testing.T, *video.Plane, []byte) {
+	turbo := yardstick.NewTurbo()
+	tb.Cleanup(turbo.Close)
+	var want video.Plane
+	return func(t *testing.T, got *video.Plane, data []byte) {
+		t.Helper()
+		want.Resize(got.Width, got.Height)
+		data, err := Repair(nil, data) // TurboJPEG keeps the Huffman tables of the picture before
+		if err != nil || turbo.Luma(&want, data) != nil {
+			return
+		}
+		if diff := diffPlane(got, &want); diff != "" {
+			t.Fatalf("unlike libjpeg-turbo: %s", diff)
+		}
+	}
+}

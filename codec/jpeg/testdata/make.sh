@@ -15,7 +15,7 @@ ff -i testsrc2=size=90x70 -frames:v 1 -pix_fmt yuvj444p -flags +bitexact ffmpeg-
 # Small pictures of odd sizes.
 ff -i 'mandelbrot=size=99x75:start_scale=0.9,noise=alls=9:all_seed=3' -frames:v 1 -pix_fmt rgb24 "$tmp/odd.ppm"
 printf 'P6 1 1 255 \300\200\100' >"$tmp/one.ppm"
-ff -i testsrc2=size=17x9 -frames:v 1 -pix_fmt rgb24 "$tmp/tiny.ppm"
+ff -i mandelbrot=size=17x9:start_scale=0.9 -frames:v 1 -pix_fmt rgb24 "$tmp/tiny.ppm"
 odd() { out=$1; shift; cjpeg "$@" "$tmp/odd.ppm" >"$out"; }
 odd cjpeg-420.jpg -sample 2x2
 odd cjpeg-422.jpg -sample 2x1

@@ -1,0 +1,175 @@
+package jpeg
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"camward/video"
+)
+
+// addSeeds gives the fuzzer the small pictures of testdata, whole, bare and cut.
+func addSeeds(f *testing.F) {
+	names, err := filepath.Glob("testdata/cjpeg-*.jpg")
+	if err != nil || len(names) == 0 {
+		f.Fatalf("no pictures in testdata: %v", err)
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+		f.Add(data[:len(data)*2/3])
+		f.Add(without(f, data, mDHT))
+	}
+}
+
+// small keeps the fuzzer from spending its time on large pictures.
+func small(data []byte) bool {
+	w, h, err := Size(data)
+	return err != nil || w*h <= 512*512
+}
+
+func FuzzLuma(f *testing.F) {
+	addSeeds(f)
+	compare := turboComparer(f)
+	var d LumaDecoder
+	var p video.Plane
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !small(data) {
+			return
+		}
+		err := d.Decode(&p, data)
+		if err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrTruncated) {
+			t.Fatalf("error of no known kind: %v", err)
+		}
+		if errors.Is(err, ErrFormat) {
+			return
+		}
+		w, h, sizeErr := Size(data)
+		if sizeErr != nil || p.Width != (w+7)/8 || p.Height != (h+7)/8 {
+			t.Fatalf("got %dx%d for a picture of %dx%d, %v", p.Width, p.Height, w, h, sizeErr)
+		}
+		if err == nil {
+			compare(t, &p, data)
+		}
+	})
+}
+
+func FuzzRepair(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !small(data) {
+			return
+		}
+		before := bytes.Clone(data)
+		out, err := Repair(nil, data)
+		if !bytes.Equal(before, data) {
+			t.Fatal("the input was changed")
+		}
+		if err != nil {
+			if !errors.Is(err, ErrFormat) {
+				t.Fatalf("error of no known kind: %v", err)
+			}
+			return
+		}
+		again, err := Repair(nil, out)
+		if err != nil || !bytes.Equal(again, out) {
+			t.Fatalf("the repaired picture is repaired again: %d bytes, then %d, %v", len(out), len(again), err)
+		}
+		var d LumaDecoder
+		var a, b video.Plane
+		if d.Decode(&a, data) != nil {
+			return
+		}
+		if err := d.Decode(&b, out); err != nil {
+			t.Fatalf("reads well before the repair and not after: %v", err)
+		}
+		if diff := diffPlane(&b, &a); diff != "" {
+			t.Fatalf("changed by the repair: %s", diff)
+		}
+	})
+}
+
+func FuzzSize(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w, h, err := Size(data)
+		if err != nil {
+			if !errors.Is(err, ErrFormat) {
+				t.Fatalf("error of no known kind: %v", err)
+			}
+			return
+		}
+		if w < 1 || h < 1 || w > MaxSize || h > MaxSize {
+			t.Fatalf("size %dx%d", w, h)
+		}
+		if c, err := jpeg.DecodeConfig(bytes.NewReader(data)); err == nil && (c.Width != w || c.Height != h) {
+			t.Fatalf("got %dx%d, image/jpeg says %dx%d", w, h, c.Width, c.Height)
+		}
+	})
+}
+
+// FuzzI420 guards above all the buffers that libjpeg-turbo writes to: bytes after the planes must stay.
+func FuzzI420(f *testing.F) {
+	addSeeds(f)
+	d := NewDecoder()
+	f.Cleanup(d.Close)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w, h, err := Size(data)
+		if err != nil || !small(data) {
+			return
+		}
+		dst, check := guarded(w, h)
+		err = d.I420(dst, data)
+		if err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrTruncated) {
+			t.Fatalf("error of no known kind: %v", err)
+		}
+		if err == nil && (dst.Width != w || dst.Height != h) {
+			t.Fatalf("got %dx%d, want %dx%d", dst.Width, dst.Height, w, h)
+		}
+		check(t)
+	})
+}
+
+// guarded is a picture with room for w x h and a guard after each plane.
+func guarded(w, h int) (*video.I420, func(*testing.T)) {
+	const guard = 64
+	plane := func(n int) []byte { return bytes.Repeat([]byte{0xA5}, n+guard)[: 0 : n+guard] }
+	luma, chroma := w*h, (w+1)/2*((h+1)/2)
+	dst := &video.I420{Y: plane(luma), U: plane(chroma), V: plane(chroma)}
+	all := [][]byte{dst.Y[luma : luma+guard], dst.U[chroma : chroma+guard], dst.V[chroma : chroma+guard]}
+	return dst, func(t *testing.T) {
+		t.Helper()
+		for i, b := range all {
+			if !bytes.Equal(b, bytes.Repeat([]byte{0xA5}, guard)) {
+				t.Fatalf("%dx%d: written beyond the end of plane %d", w, h, i)
+			}
+		}
+	}
+}
+
+func TestI420WritesNothingBeyondThePlanes(t *testing.T) {
+	d := NewDecoder()
+	defer d.Close()
+	ppm := pipe(t, readFile(t, "cjpeg-q100.jpg"), "djpeg", "-pnm")
+	for _, sampling := range []string{"1x1", "2x1", "1x2", "2x2", "4x1"} {
+		for w := 33; w < 42; w++ {
+			h := 60 - w
+			scaled := pipe(t, pipe(t, ppm, "cjpeg", "-sample", sampling, "-quality", "100"), "jpegtran", "-crop", fmt.Sprintf("%dx%d+0+0", w, h))
+			dst, check := guarded(w, h)
+			if err := d.I420(dst, scaled); err != nil {
+				t.Fatalf("%s, %dx%d: %v", sampling, w, h, err)
+			}
+			if dst.Width != w || dst.Height != h {
+				t.Fatalf("%s: got %dx%d, want %dx%d", sampling, dst.Width, dst.Height, w, h)
+			}
+			check(t)
+		}
+	}
+}
