@@ -1,14 +1,28 @@
 package clip
 
 import (
+	"bytes"
+	"image/jpeg"
+	"math/rand/v2"
+	"os"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"camward/camio"
+	"camward/codec/h264"
+	"camward/video"
 )
 
+// small is what most tests record.
+func small(t *testing.T) (video.Format, [][]byte) {
+	return mjpeg(320, 240), jpegs(t, 320, 240, 60)
+}
+
 func TestClipShowsWhatCameBeforeAndAfterTheMotion(t *testing.T) {
-	g := record(t, quiet(), mjpeg(320, 240), jpegs(t, 320, 240, 60), func(g *rig) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
 		g.play(shot{frames: 150}, shot{30, true}, shot{frames: 150})
 	})
 	first, last := g.fed[150].Mono, g.fed[179].Mono
@@ -26,5 +40,373 @@ func TestClipShowsWhatCameBeforeAndAfterTheMotion(t *testing.T) {
 	}
 	if g.spool.syncs < 12 {
 		t.Errorf("%d syncs in 12 s, want one a fragment", g.spool.syncs)
+	}
+	if st := g.r.Status(); st.Clips != 1 || st.Snapshots != 1 || st.Recording || st.LastError != "" {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestClipKeepsTheTimesOfAnUnsteadyCamera(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		for i := range 300 {
+			g.feed(g.frame(), i >= 100 && i < 160, 1)
+			g.mono += time.Duration(rng.IntN(40)-20) * time.Millisecond
+			if rng.IntN(20) == 0 {
+				g.mono += 3 * step // the camera lost some
+			}
+		}
+		synctest.Wait()
+	})
+	checkClip(t, g.clips(1)[0], g.taken(g.fed[100].Mono-5*time.Second, g.fed[159].Mono+5*time.Second))
+}
+
+func TestKeyPicturesAreASecondApartAtAnyRate(t *testing.T) {
+	format, data := small(t)
+	for _, gap := range []time.Duration{33 * time.Millisecond, 333 * time.Millisecond, 700 * time.Millisecond} {
+		t.Run(gap.String(), func(t *testing.T) {
+			g := record(t, quiet(), format, data, func(g *rig) {
+				for i := range 40 {
+					f := g.frame()
+					g.mono = f.Mono + gap
+					g.feed(f, i == 20, 1)
+				}
+				synctest.Wait()
+			})
+			checkClip(t, g.clips(1)[0], g.taken(g.fed[20].Mono-5*time.Second, g.fed[20].Mono+5*time.Second))
+		})
+	}
+}
+
+func TestPreRollIsWhatThereWasAfterStart(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{frames: 15}, shot{15, true}, shot{frames: 90})
+	})
+	checkClip(t, g.clips(1)[0], g.taken(0, g.fed[29].Mono+5*time.Second))
+}
+
+func TestMotionThatResumesDuringThePostRollExtendsTheClip(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{frames: 80}, shot{15, true}, shot{frames: 70}, shot{15, true}, shot{frames: 90})
+	})
+	checkClip(t, g.clips(1)[0], g.taken(g.fed[80].Mono-5*time.Second, g.fed[179].Mono+5*time.Second))
+	g.media(camio.KindSnapshot, 1)
+}
+
+func TestEventsFollowingCloselyShareNoPictureAndLoseNone(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{frames: 80}, shot{15, true}, shot{frames: 85}, shot{15, true}, shot{frames: 90})
+	})
+	l := g.clips(2)
+	split := g.fed[94].Mono + 5*time.Second
+	checkClip(t, l[0], g.taken(g.fed[80].Mono-5*time.Second, split))
+	checkClip(t, l[1], g.taken(split+1, g.fed[194].Mono+5*time.Second))
+	if l[0].Event == l[1].Event {
+		t.Error("two events have one id")
+	}
+	g.media(camio.KindSnapshot, 2)
+}
+
+func TestALongEventGoesOnInTheNextClipWithoutAGap(t *testing.T) {
+	format, data := small(t)
+	cfg := quiet()
+	cfg.MaxLength = 10 * time.Second
+	g := record(t, cfg, format, data, func(g *rig) {
+		g.play(shot{frames: 90}, shot{200, true}, shot{frames: 90})
+	})
+	l := g.clips(3)
+	start, end := g.taken(g.fed[90].Mono-5*time.Second, forever)[0], g.fed[289].Mono+5*time.Second
+	for i, clip := range l {
+		from := start + time.Duration(i)*cfg.MaxLength
+		to := min(from+cfg.MaxLength-step/2, end)
+		checkClip(t, clip, g.taken(from-step/2, to))
+		if clip.Event != l[0].Event {
+			t.Errorf("clip %d is of another event", i)
+		}
+		if i > 0 && !near(l[i-1].Mono+l[i-1].Length, clip.Mono, time.Millisecond) {
+			t.Errorf("clip %d begins at %v, the one before ends at %v", i, clip.Mono, l[i-1].Mono+l[i-1].Length)
+		}
+	}
+	g.media(camio.KindSnapshot, 1)
+}
+
+func TestSnapshotShowsThePeakOfTheEvent(t *testing.T) {
+	format, data := small(t)
+	tests := []struct {
+		name          string
+		moving, peak  int // pictures that move, and which of them most
+		written, want int // pictures until it is written, and the one shown
+	}{
+		{name: "still for a second", moving: 30, peak: 20, written: 45, want: 20},
+		{name: "ten seconds on", moving: 200, peak: 100, written: 151, want: 100},
+		{name: "a peak after ten seconds comes too late", moving: 200, peak: 180, written: 151, want: 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := record(t, quiet(), format, data, func(g *rig) {
+				g.play(shot{frames: 30})
+				for i := range tt.moving + 30 {
+					score := 1.0
+					if i == tt.peak {
+						score = 2
+					}
+					g.feed(g.frame(), i < tt.moving, score)
+					synctest.Wait()
+					if n := len(g.spool.of(camio.KindSnapshot)); (n == 1) != (i >= tt.written-1) {
+						t.Fatalf("%d snapshots after %d pictures", n, i+1)
+					}
+				}
+			})
+			snap := g.media(camio.KindSnapshot, 1)[0]
+			if want := g.fed[30+tt.want]; snap.Mono != want.Mono {
+				t.Errorf("the snapshot is of %v, want %v", snap.Mono, want.Mono)
+			}
+			got, err := os.ReadFile(snap.path)
+			if want := data[(30+tt.want)%len(data)]; err != nil || !bytes.Equal(got, want) {
+				t.Errorf("the snapshot differs from the camera's JPEG (%d and %d bytes), %v", len(got), len(want), err)
+			}
+		})
+	}
+}
+
+func TestHeartbeatsFollowTheCamerasClock(t *testing.T) {
+	format, data := small(t)
+	cfg := quiet()
+	cfg.Heartbeat = 10 * time.Second
+	g := record(t, cfg, format, data, func(g *rig) { g.play(shot{frames: 15 * 33}) })
+	l := g.media(camio.KindHeartbeat, 4)
+	for i, h := range l {
+		if want := origin + 2*time.Second + time.Duration(i)*cfg.Heartbeat; !near(h.Mono, want, 2*step) || h.Event != "" {
+			t.Errorf("heartbeat %d: %+v, want it at %v", i, h.Media, want)
+		}
+	}
+	g.clips(0)
+	if st := g.r.Status(); st.Heartbeats != 4 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestStoppingFinishesTheOpenClip(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{frames: 80}, shot{20, true})
+		if !g.r.Status().Recording {
+			t.Error("not recording during motion")
+		}
+	})
+	checkClip(t, g.clips(1)[0], g.taken(g.fed[80].Mono-5*time.Second, g.fed[99].Mono))
+	g.media(camio.KindSnapshot, 1)
+}
+
+func TestACameraThatIsLostFinishesTheOpenClip(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{frames: 80}, shot{20, true})
+		g.r.CameraLost()
+		synctest.Wait()
+		if n := len(g.spool.of(camio.KindClip)); n != 1 {
+			t.Errorf("%d clips after the camera was lost", n)
+		}
+		if st := g.r.Status(); st.Pictures != 0 || st.Recording {
+			t.Errorf("status %+v", st)
+		}
+		g.mono += 20 * time.Second
+		g.play(shot{frames: 30}, shot{15, true}, shot{frames: 90})
+	})
+	l := g.clips(2)
+	checkClip(t, l[0], g.taken(g.fed[80].Mono-5*time.Second, g.fed[99].Mono))
+	checkClip(t, l[1], g.taken(g.fed[100].Mono, g.fed[144].Mono+5*time.Second))
+}
+
+func TestAChangeOfSizeBeginsANewClipOfTheSameEvent(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{frames: 80}, shot{20, true})
+		g.format, g.data = mjpeg(160, 120), jpegs(t, 160, 120, 60)
+		g.play(shot{20, true}, shot{frames: 90})
+	})
+	l := g.clips(2)
+	checkClip(t, l[0], g.taken(g.fed[80].Mono-5*time.Second, g.fed[99].Mono))
+	checkClip(t, l[1], g.taken(g.fed[100].Mono, g.fed[119].Mono+5*time.Second))
+	if l[0].Event != l[1].Event {
+		t.Error("the event has two ids")
+	}
+	g.media(camio.KindSnapshot, 1)
+}
+
+func TestJPEGsOfAnotherSizeThanTheCameraSaysBeginANewClip(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{frames: 80}, shot{20, true})
+		g.data = jpegs(t, 160, 120, 60)
+		g.play(shot{20, true}, shot{frames: 90})
+	})
+	l := g.clips(2)
+	checkClip(t, l[0], g.taken(g.fed[80].Mono-5*time.Second, g.fed[99].Mono))
+	checkClip(t, l[1], g.taken(g.fed[100].Mono, g.fed[119].Mono+5*time.Second))
+}
+
+func TestDamagedPicturesAreDroppedAndCounted(t *testing.T) {
+	format, data := small(t)
+	data = slices.Clone(data)
+	whole := data[7]
+	data[7] = whole[:len(whole)/2]         // cut short
+	data[20] = []byte("no picture at all") // garbage
+	data[31] = nil
+	cfg := quiet()
+	g := record(t, cfg, format, data[:60], func(g *rig) {
+		g.play(shot{frames: 5}, shot{40, true}, shot{frames: 15})
+	})
+	want := g.taken(0, forever)
+	for _, i := range []int{31, 20, 7} {
+		want = slices.Delete(want, i, i+1)
+	}
+	checkClip(t, g.clips(1)[0], want)
+	st := g.r.Status()
+	if st.Dropped["truncated"] != 1 || st.Dropped["undecodable"] != 1 || st.Dropped["empty"] != 1 || st.Dropped["overload"] != 0 {
+		t.Errorf("dropped %v", st.Dropped)
+	}
+}
+
+func TestADamagedPeakGivesWayToTheNextBest(t *testing.T) {
+	format, data := small(t)
+	data = slices.Clone(data)
+	data[12] = data[12][:len(data[12])/2]
+	g := record(t, quiet(), format, data, func(g *rig) {
+		for i := range 60 {
+			score := 1.0
+			switch i {
+			case 12:
+				score = 9
+			case 15:
+				score = 8
+			}
+			g.feed(g.frame(), i >= 10 && i < 20, score)
+		}
+		synctest.Wait()
+	})
+	if snap := g.media(camio.KindSnapshot, 1)[0]; snap.Mono != g.fed[15].Mono {
+		t.Errorf("the snapshot is of %v, want %v", snap.Mono, g.fed[15].Mono)
+	}
+}
+
+func TestADamagedHeartbeatIsMadeUpForSoon(t *testing.T) {
+	format, data := small(t)
+	data = slices.Clone(data)
+	data[30] = data[30][:len(data[30])/2]
+	cfg := Default()
+	g := record(t, cfg, format, data, func(g *rig) {
+		for range 60 {
+			g.play(shot{frames: 1})
+		}
+	})
+	if h := g.media(camio.KindHeartbeat, 1)[0]; !near(h.Mono, origin+3*time.Second, 2*step) {
+		t.Errorf("heartbeat of %v, want a second after the damaged one", h.Mono-origin)
+	}
+}
+
+func TestLateAndRepeatedPicturesAreDropped(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{30, true})
+		g.mono -= 3 * step
+		g.play(shot{3, true}, shot{frames: 90})
+	})
+	if n := g.r.Status().Dropped["disorder"]; n != 3 {
+		t.Errorf("%d dropped, want 3", n)
+	}
+	times := g.taken(0, g.fed[29].Mono+5*time.Second)
+	slices.Sort(times)
+	checkClip(t, g.clips(1)[0], slices.Compact(times))
+}
+
+func TestAClockSetBackBeginsAnew(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{30, true})
+		g.mono -= 500 * time.Second
+		g.play(shot{frames: 30}, shot{30, true}, shot{frames: 90})
+	})
+	l := g.clips(2)
+	checkClip(t, l[0], g.taken(g.fed[0].Mono, g.fed[29].Mono))
+	checkClip(t, l[1], g.taken(g.fed[30].Mono, g.fed[89].Mono+5*time.Second))
+}
+
+func TestWithoutTheDetectorsWordAnEventStillEnds(t *testing.T) {
+	format, data := small(t)
+	g := record(t, quiet(), format, data, func(g *rig) {
+		g.play(shot{30, true})
+		for range 120 { // the detector died
+			g.frames <- g.frame()
+		}
+		synctest.Wait()
+		if n := len(g.spool.of(camio.KindClip)); n != 1 {
+			t.Errorf("%d clips", n)
+		}
+	})
+	checkClip(t, g.clips(1)[0], g.taken(0, g.fed[29].Mono+5*time.Second))
+	if st := g.r.Status(); st.Snapshots != 1 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestARecorderRunsAgain(t *testing.T) {
+	format, data := small(t)
+	g := bubble(t, quiet(), format, data, func(g *rig) {
+		play := func() { g.play(shot{frames: 30}, shot{30, true}, shot{frames: 20}) }
+		g.run(play)
+		g.r.Observe(g.frame(), true, 1) // not running: nothing may be kept
+		g.fed[len(g.fed)-1].Release()
+		g.run(play)
+	})
+	g.clips(2)
+}
+
+// A countingEncoder knows how many there are.
+type countingEncoder struct {
+	encoder
+	closed *int
+}
+
+func (c countingEncoder) Close() {
+	*c.closed++
+	c.encoder.Close()
+}
+
+func TestCodecsAreFreedTenSecondsAfterTheirLastUse(t *testing.T) {
+	format, data := small(t)
+	made, closed := 0, 0
+	bubble(t, quiet(), format, data, func(g *rig) {
+		make := g.r.newEncoder
+		g.r.newEncoder = func(c h264.Config) (encoder, error) {
+			e, err := make(c)
+			made++
+			return countingEncoder{e, &closed}, err
+		}
+		g.run(func() {
+			g.play(shot{frames: 30}, shot{30, true}, shot{frames: 100})
+			if made != 1 || closed != 0 {
+				t.Errorf("after the event: %d encoders made, %d closed", made, closed)
+			}
+			g.play(shot{frames: 150})
+			if made != 1 || closed != 1 {
+				t.Errorf("ten seconds later: %d encoders made, %d closed", made, closed)
+			}
+		})
+	})
+}
+
+func decodable(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := jpeg.Decode(bytes.NewReader(b)); err != nil {
+		t.Errorf("%s: %v", path, err)
 	}
 }

@@ -61,7 +61,7 @@ type codec struct {
 	img      video.I420
 	buf      []byte
 
-	last, lastKey, step time.Duration // of the packets made, and between the last two
+	last, lastKey time.Duration // of the packets made
 }
 
 // free gives back all memory and makes the codec as new.
@@ -122,11 +122,8 @@ func (c *codec) encode(f *video.Frame, forceKey bool) (video.Packet, error) {
 	if err := c.ready(f); err != nil {
 		return video.Packet{}, err
 	}
-	step := c.step
-	if step == 0 {
-		step = time.Duration(float64(time.Second) / c.encCfg.Rate)
-	}
-	forceKey = forceKey || f.Mono-c.lastKey+step > keyEvery
+	// The next picture is expected as long after this one as this one came after the last.
+	forceKey = forceKey || f.Mono-c.lastKey+(f.Mono-c.last) > keyEvery
 	p, err := c.enc.Encode(&c.img, f.Mono, f.Seq, forceKey)
 	if err == nil && len(p.Data) == 0 {
 		err = fmt.Errorf("encoder made nothing of picture %d", f.Seq)
@@ -138,9 +135,6 @@ func (c *codec) encode(f *video.Frame, forceKey bool) (video.Packet, error) {
 		return video.Packet{}, &lossError{DropEncoder, err}
 	}
 	c.encFails = 0
-	if c.last != 0 {
-		c.step = f.Mono - c.last
-	}
 	c.last = f.Mono
 	if p.Key {
 		c.lastKey = f.Mono
@@ -167,7 +161,7 @@ func (c *codec) ready(f *video.Frame) error {
 		return fmt.Errorf("%w: %w", errNoEncoder, err)
 	}
 	c.enc, c.encCfg, c.encFails = enc, cfg, 0
-	c.last, c.lastKey, c.step = 0, math.MinInt64/2, 0
+	c.last, c.lastKey = math.MinInt64/4, math.MinInt64/4 // the first is a key picture
 	return nil
 }
 

@@ -186,12 +186,11 @@ type rig struct {
 	fed  []*video.Frame // all; their Mono and Seq are read after release, Data is not
 	mono time.Duration  // of the next frame
 	seq  uint64
-	held int // frames not released yet; under no lock: read when settled
 }
 
 const (
-	origin = 1000 * time.Second // of the rig's clock
-	step   = time.Second / 15
+	origin = 1000 * time.Second       // of the rig's clock
+	step   = 66667 * time.Microsecond // 15 a second
 )
 
 // A shot is a number of frames that show motion or not.
@@ -203,6 +202,12 @@ type shot struct {
 // record runs a recorder in a bubble while play feeds it, and returns when all of it has ended.
 func record(t *testing.T, cfg Config, format video.Format, data [][]byte, play func(g *rig)) *rig {
 	t.Helper()
+	return bubble(t, cfg, format, data, func(g *rig) { g.run(func() { play(g) }) })
+}
+
+// bubble makes a recorder in a bubble for use. Afterwards nothing may be left open or held.
+func bubble(t *testing.T, cfg Config, format video.Format, data [][]byte, use func(g *rig)) *rig {
+	t.Helper()
 	g := &rig{
 		t: t, spool: &dirSpool{dir: t.TempDir()}, format: format, data: data, mono: origin,
 	}
@@ -213,7 +218,7 @@ func record(t *testing.T, cfg Config, format video.Format, data [][]byte, play f
 			t.Fatal(err)
 		}
 		g.r = r
-		g.begin(func() { play(g) })
+		use(g)
 	})
 	if g.spool.open != 0 {
 		t.Errorf("%d recordings are neither finished nor discarded", g.spool.open)
@@ -226,18 +231,20 @@ func record(t *testing.T, cfg Config, format video.Format, data [][]byte, play f
 	return g
 }
 
-// begin runs the recorder as long as play lasts.
-func (g *rig) begin(play func()) {
+// run runs the recorder as long as play lasts.
+func (g *rig) run(play func()) {
 	cause := errors.New("the test ends")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	done := make(chan error)
 	go func() { done <- g.r.Run(ctx, g.frames) }()
+	defer func() { // even if play fails
+		cancel(cause)
+		if err := <-done; !errors.Is(err, cause) {
+			g.t.Errorf("Run returned %v, want the context's cause", err)
+		}
+	}()
 	synctest.Wait()
 	play()
-	cancel(cause)
-	if err := <-done; !errors.Is(err, cause) {
-		g.t.Errorf("Run returned %v, want the context's cause", err)
-	}
 }
 
 // released reports a frame that somebody still holds.

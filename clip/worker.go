@@ -186,7 +186,7 @@ func (w *worker) encode(t task) {
 		w.r.count(DropSpool)
 		return
 	}
-	if w.file != nil && f.Mono-w.file.start >= w.r.cfg.MaxLength {
+	if c := w.file; c != nil && f.Mono-c.start+c.step/2 >= w.r.cfg.MaxLength { // at the picture nearest to it
 		w.close(t.event, f.Mono)
 	}
 	p, err := w.codec.encode(f, w.file == nil)
@@ -224,7 +224,7 @@ func (w *worker) passOn(t task) {
 	case t.event.abandoned, c == nil && !p.Key:
 		w.r.count(DropSpool)
 		return
-	case c != nil && p.Key && p.Mono-c.start+c.keyGap > w.r.cfg.MaxLength:
+	case c != nil && p.Key && p.Mono-c.start+c.keyGap > w.r.cfg.MaxLength+c.step/2:
 		w.close(t.event, p.Mono)
 	}
 	w.write(t.event, p)
