@@ -131,14 +131,9 @@ func TestKeyPicturesComeAtTheIntervalAndWhenForced(t *testing.T) {
 }
 
 func TestSceneCutDoesNotAddKeyPictures(t *testing.T) {
-	pics := make([]video.I420, 6)
-	for i := range pics {
-		pics[i] = testPictures(t, 160, 120, i+1)[i]
-		if i == 3 { // negative
-			for j := range pics[i].Y {
-				pics[i].Y[j] = 255 - pics[i].Y[j]
-			}
-		}
+	pics := testPictures(t, 160, 120, 6)
+	for j := range pics[3].Y { // a negative
+		pics[3].Y[j] = 255 - pics[3].Y[j]
 	}
 	for i, p := range encodeAll(t, newEncoder(t, Config{Width: 160, Height: 120, Rate: 15, Bitrate: 500_000}), pics) {
 		if p.Key != (i == 0) {

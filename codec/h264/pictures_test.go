@@ -9,8 +9,8 @@ import (
 	"camward/video"
 )
 
-// testPictures has ffmpeg render a moving test pattern. More than rate x seconds pictures of
-// noise-free pattern compress far better than a camera's, so mild noise is added.
+// testPictures has ffmpeg render a moving test pattern at 15 pictures a second, with some
+// noise, since without it the pattern compresses far better than a camera's pictures.
 func testPictures(t testing.TB, width, height, n int) []video.I420 {
 	t.Helper()
 	src := fmt.Sprintf("testsrc2=size=%dx%d:rate=15,noise=alls=4:allf=t,format=yuv420p", width, height)
