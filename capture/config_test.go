@@ -1,0 +1,97 @@
+package capture
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+func TestConfigReadsFromYAML(t *testing.T) {
+	c := Default()
+	in := "source: /dev/video0\nsize: 1280x720\nrate: 12.5\nformat: MJPG\n"
+	if err := yaml.UnmarshalWithOptions([]byte(in), &c, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	want := Config{Source: "/dev/video0", Size: Size{1280, 720}, Rate: 12.5, Format: "MJPG"}
+	if c != want {
+		t.Errorf("got %+v, want %+v", c, want)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	if err := yaml.Unmarshal([]byte("size: big"), &c); err == nil || !strings.Contains(err.Error(), "640x480") {
+		t.Errorf("size: big gave %v, want an example of a size", err)
+	}
+}
+
+func TestConfigWritesYAMLThatItReads(t *testing.T) {
+	for _, want := range []Config{Default(), {Source: "demo:", Size: Size{320, 240}, Rate: 10, Format: "YUYV"}} {
+		b, err := yaml.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Config
+		if err := yaml.Unmarshal(b, &got); err != nil || got != want {
+			t.Errorf("%s: got %+v (%v), want %+v", b, got, err, want)
+		}
+	}
+}
+
+func TestValidateReportsEveryFaultUnderItsKey(t *testing.T) {
+	c := Config{Source: "yard.mjpeg?speed=2", Size: Size{3, 5}, Rate: 1000, Format: "HEVC"}
+	err := c.Validate()
+	if err == nil {
+		t.Fatal("no fault found")
+	}
+	for _, key := range []string{"source: ", "size: ", "rate: ", "format: "} {
+		if !strings.Contains("\n"+err.Error(), "\n"+key) {
+			t.Errorf("nothing about %q in:\n%v", key, err)
+		}
+	}
+}
+
+func TestParseSource(t *testing.T) {
+	tests := []struct {
+		in   string
+		want source
+		err  string // part of the error
+	}{
+		{in: "/dev/video0", want: source{kind: kindDevice, path: "/dev/video0"}},
+		{in: "/dev/v4l/by-id/usb-Cam-video-index0", want: source{kind: kindDevice, path: "/dev/v4l/by-id/usb-Cam-video-index0"}},
+		{in: "demo:", want: source{kind: kindDemo, path: "demo:", first: 8 * time.Second, every: 30 * time.Second}},
+		{in: "demo:?rate=10&size=320x240&first=2s&every=0s", want: source{kind: kindDemo, path: "demo:", rate: 10, size: Size{320, 240}, first: 2 * time.Second}},
+		{in: "a/b.mjpeg?fps=12.5&loop=1", want: source{kind: kindRecording, path: "a/b.mjpeg", rate: 12.5, loop: true}},
+		{in: "", err: "missing"},
+		{in: "rtsp://user:secret@host/x", err: "network address"},
+		{in: "demo:?loop=1", err: `unknown option "loop" (there are: rate, size, first, every)`},
+		{in: "/dev/video0?fps=5", err: "unknown option"},
+		{in: "a.avi?fps=0", err: "outside 0.1..240"},
+		{in: "a.avi?fps=NaN", err: "outside 0.1..240"},
+		{in: "a.avi?loop=maybe", err: "loop=maybe"},
+		{in: "demo:?size=641x480", err: "even"},
+		{in: "demo:?first=-1s", err: "below zero"},
+	}
+	for _, tt := range tests {
+		got, err := parseSource(tt.in)
+		if tt.err == "" && (err != nil || got != tt.want) {
+			t.Errorf("%q: got %+v, %v, want %+v", tt.in, got, err, tt.want)
+		}
+		if tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+			t.Errorf("%q: got error %v, want %q in it", tt.in, err, tt.err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: the error tells the password: %v", tt.in, err)
+		}
+	}
+}
+
+func TestNewRefusesABadConfigurationAndOpensNothing(t *testing.T) {
+	if _, err := New(Config{Source: "x.avi", Rate: 0}, NewHub(), nil, nil); err == nil {
+		t.Error("rate 0 was taken")
+	}
+	if _, err := New(Config{Source: "/dev/video99", Rate: 15}, NewHub(), nil, nil); err != nil {
+		t.Errorf("New looked at the device: %v", err)
+	}
+}
