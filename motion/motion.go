@@ -13,6 +13,7 @@ package motion
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"time"
 
@@ -49,13 +50,15 @@ type Detector struct {
 	watched  int  // their number
 	minCells int
 
-	begun    bool
-	last     time.Duration // stamp of the last plane analysed
-	interval time.Duration // between planes analysed, smoothed
-	learning time.Duration // what is left of the time in which nothing is decided
-	raw      [3]mask       // changed cells now and in the two pictures before
-	history  uint64        // bit 0: the last picture had a large enough part that moves
-	decision Decision
+	begun     bool
+	last      time.Duration // stamp of the last plane analysed
+	interval  time.Duration // between planes analysed, smoothed
+	unsettled time.Duration
+	learning  time.Duration // what is left of the time in which nothing is decided
+	raw       [3]mask       // changed cells now and in the two pictures before
+	gain      float64       // its mean over the last moments
+	evidence  time.Duration // how long something has moved, less how long not
+	decision  Decision
 }
 
 // New makes a detector. The error lists every fault of the configuration.
@@ -117,9 +120,11 @@ func (d *Detector) begin() {
 // learn forgets what moved and lets the background follow the picture for a while.
 func (d *Detector) learn() {
 	d.learning = d.tune.relearn
+	d.unsettled = 0
 	d.scene.learned = 1
 	d.raw = [3]mask{}
-	d.history = 0
+	d.evidence = 0
+	d.gain = 1
 }
 
 func (d *Detector) analyse(dt time.Duration) Decision {
@@ -127,13 +132,19 @@ func (d *Detector) analyse(dt time.Duration) Decision {
 	dec := Decision{Gain: gain}
 	if d.learning > 0 {
 		d.learning -= dt
+		d.unsettled += dt
+		if math.Abs(gain-1) > d.tune.unsteady && d.unsettled < d.tune.maxLearn {
+			d.learning, d.scene.learned = d.tune.relearn, 0
+		}
 		d.scene.learn(&d.tune, dt)
 		d.scene.setThresholds(&d.tune, d.cfg.MinContrast)
 		return dec
 	}
 	d.raw[2], d.raw[1] = d.raw[1], d.raw[0]
 	limit := 1 + d.tune.sceneGain
-	sudden := gain > limit || gain*limit < 1
+	step := gain / d.gain
+	sudden := step > limit || step*limit < 1
+	d.gain += (gain - d.gain) * float64(weight(dt, d.tune.lightStep)) / 4096
 	if !sudden {
 		d.scene.compare(&d.tune, dt, gain, &d.raw[0])
 		dec.Threshold = d.scene.setThresholds(&d.tune, d.cfg.MinContrast)
@@ -150,11 +161,7 @@ func (d *Detector) analyse(dt time.Duration) Decision {
 		return dec
 	}
 	part := d.largest(&dec)
-	d.history = d.history << 1
-	if int(part.cells) >= d.minCells {
-		d.history |= 1
-	}
-	if dec.Moving = d.lasting(); dec.Moving {
+	if dec.Moving = d.lasting(dt, int(part.cells)); dec.Moving {
 		cols, rows := float64(d.scene.cols), float64(d.scene.rows)
 		dec.Score = float64(max(part.cells, 1)) / (cols * rows)
 		if part.cells > 0 {
@@ -201,11 +208,15 @@ func (d *Detector) nearBefore(m *mask) {
 	}
 }
 
-// lasting reports whether enough of the last pictures had a part that moves.
-func (d *Detector) lasting() bool {
-	seconds := func(t time.Duration) float64 { return float64(t) / float64(max(d.interval, time.Millisecond)) }
-	need := max(2, int(seconds(d.cfg.MinDuration)+0.5))
-	window := max(need+1, int(seconds(2*d.cfg.MinDuration)+0.5))
-	need, window = min(need, 63), min(window, 64)
-	return bits.OnesCount64(d.history&below(window)) >= need
+// lasting weighs the last pictures: evidence grows by the time in which a large enough part moves, slower for a small one, and
+// shrinks by the time in which none does. Whatever the rate, at least two pictures are needed.
+func (d *Detector) lasting(dt time.Duration, cells int) bool {
+	least := max(d.cfg.MinDuration, time.Millisecond)
+	if cells < d.minCells {
+		d.evidence = max(0, d.evidence-time.Duration(float64(dt)*d.tune.fall))
+	} else {
+		w := min(1, float64(cells)/(d.tune.sure*float64(d.minCells)))
+		d.evidence = min(d.evidence+min(time.Duration(float64(dt)*w), least*6/10), time.Duration(float64(least)*d.tune.hold))
+	}
+	return d.evidence+dt/4 >= least
 }

@@ -21,17 +21,21 @@ type tuning struct {
 	startNoise float64 // levels of deviation assumed at first
 
 	quiet       time.Duration // time constant of the background where nothing happens
+	exposure    time.Duration // of the background's following of the picture's gain
 	busy        time.Duration // and where something does, so that it isn't absorbed
 	deviation   time.Duration // of the mean deviation
 	flickerUp   time.Duration // of the flicker average while it happens
 	flickerDown time.Duration // and after
 	settle      time.Duration // what stands still this long becomes background
 
-	recent     time.Duration // memory of what "changed in the last moments" means
-	freshShare float64       // of a part's cells that must have changed in the last moments, or it is a ghost
-	reach      float64       // cells a second that something moves
-	sparse     time.Duration // with pictures further apart only one picture before is asked
-	minCells   int
+	lightStep, maxLearn    time.Duration
+	unsteady               float64
+	recent                 time.Duration // memory of what "changed in the last moments" means
+	freshShare             float64       // of a part's cells that must have changed in the last moments, or it is a ghost
+	reach                  float64       // cells a second that something moves
+	sparse                 time.Duration // with pictures further apart only one picture before is asked
+	minCells               int
+	sure, fall, hold, kick float64
 }
 
 func defaultTuning() tuning {
@@ -48,17 +52,20 @@ func defaultTuning() tuning {
 		startNoise: 1,
 
 		quiet:       2500 * time.Millisecond,
+		exposure:    time.Second,
 		busy:        20 * time.Second,
 		deviation:   4 * time.Second,
-		flickerUp:   3 * time.Second,
+		flickerUp:   10 * time.Second,
 		flickerDown: 20 * time.Second,
 		settle:      3 * time.Second,
 
+		maxLearn: 3 * time.Second, unsteady: .05,
+		lightStep:  500 * time.Millisecond,
 		recent:     500 * time.Millisecond,
 		freshShare: 0.2,
-		reach:      10,
+		reach:      6,
 		sparse:     300 * time.Millisecond,
-		minCells:   3,
+		minCells:   3, sure: 2, fall: .7, hold: 2, kick: .05,
 	}
 }
 
@@ -74,6 +81,7 @@ type scene struct {
 	threshold  [maxCells]int32 // the difference that counts, without flicker, in 1/64 level
 	still      [maxCells]int32 // how long a changed cell has stood still, in ms
 
+	over    mask
 	fresh   mask  // cells that changed in the last moments
 	learned int32 // pictures in the background since learning began
 	phase   int   // which rows get new thresholds next
@@ -138,7 +146,9 @@ func (s *scene) learn(t *tuning, dt time.Duration) {
 	for i, v := range s.now[:n] {
 		diff := v<<4 - s.background[i]
 		s.background[i] += diff * share >> 12
-		s.deviation[i] += (min(abs(diff), 16<<10) - s.deviation[i]) * dev >> 12
+		// Against the picture before, since the background still moves; that has the noise of two pictures.
+		noise := abs(v-s.before[i]) << 4 * 7 / 10
+		s.deviation[i] += (min(noise, 8<<10) - s.deviation[i]) * dev >> 12
 		s.recent[i] = v << 4
 		s.still[i] = 0
 		s.before[i] = v
@@ -152,11 +162,12 @@ func (s *scene) compare(t *tuning, dt time.Duration, gain float64, changed *mask
 	g := int32(gain*4096 + 0.5)
 	quiet, busy := weight(dt, t.quiet), weight(dt, t.busy)
 	dev, up, down := weight(dt, t.deviation), weight(dt, t.flickerUp), weight(dt, t.flickerDown)
-	recent := weight(dt, t.recent)
+	recent, expose := weight(dt, t.recent), weight(dt, t.exposure)
 	flicker := int32(t.flicker * 64)
+	kick := int32(t.kick * 4096)
 	ms, settle := int32(dt.Milliseconds()), int32(t.settle.Milliseconds())
 	for y := range s.rows {
-		var word, fresh uint64
+		var word, fresh, over uint64
 		a, b := y*s.cols, (y+1)*s.cols
 		now, before := s.now[a:b], s.before[a:b]
 		for x, v := range now {
@@ -173,6 +184,10 @@ func (s *scene) compare(t *tuning, dt time.Duration, gain float64, changed *mask
 			share := quiet
 			if size > base {
 				share = busy
+				if s.over[y]>>x&1 == 0 {
+					s.flicker[i] += max(0, size<<4-s.flicker[i]) * kick >> 12
+				}
+				over |= 1 << x
 				s.flicker[i] += (size<<4 - s.flicker[i]) * up >> 12
 				if abs(v-before[x]) < base/2 {
 					if s.still[i] += ms; s.still[i] > settle {
@@ -187,7 +202,7 @@ func (s *scene) compare(t *tuning, dt time.Duration, gain float64, changed *mask
 				s.deviation[i] += (size<<4 - s.deviation[i]) * dev >> 12
 			}
 			// The background takes over the exposure, too, at its own pace.
-			s.background[i] = back + (expected<<4-back)*quiet>>12 + diff<<4*share>>12
+			s.background[i] = back + (expected<<4-back)*expose>>12 + diff<<4*share>>12
 			step := v<<4 - s.recent[i]
 			if abs(step) > limit<<3 {
 				fresh |= 1 << x
@@ -195,7 +210,7 @@ func (s *scene) compare(t *tuning, dt time.Duration, gain float64, changed *mask
 			s.recent[i] += step * recent >> 12
 			before[x] = v
 		}
-		changed[y], s.fresh[y] = word, fresh
+		changed[y], s.fresh[y], s.over[y] = word, fresh, over
 	}
 }
 
