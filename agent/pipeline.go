@@ -53,10 +53,9 @@ type MotionStatus struct {
 }
 
 func newPipeline(c CameraConfig, cameraID string, spool clip.Spool, log *zap.Logger) (*pipeline, error) {
-	log = log.With(zap.String("camera", c.Name))
-	p := &pipeline{name: c.Name, hub: capture.NewHub(), log: log}
+	p := &pipeline{name: c.Name, hub: capture.NewHub(), log: log.With(zap.String("camera", c.Name))}
 	var err error
-	if p.camera, err = capture.New(c.Config, p.hub, video.NewPool(idleBuffers), log); err != nil {
+	if p.camera, err = capture.New(c.Config, p.hub, video.NewPool(idleBuffers), p.log); err != nil {
 		return nil, err
 	}
 	if p.detector, err = motion.New(c.Motion); err != nil {

@@ -155,3 +155,9 @@ func (p *Password) Check(text string) bool {
 	p.seen = digest
 	return true
 }
+
+// HasPassword says whether a password is kept in stateDir.
+func HasPassword(stateDir string) bool {
+	_, err := os.Stat(passwordFile(stateDir))
+	return err == nil
+}

@@ -60,7 +60,7 @@ func New(cfg Config, auth *Password, log *zap.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if auth == nil && !cfg.Loopback() {
+	if auth == nil && cfg.Listen != "" && !cfg.Loopback() {
 		return nil, errors.New("listen: an address beyond the loopback needs a password")
 	}
 	if cfg.Loopback() {

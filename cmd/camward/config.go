@@ -53,18 +53,18 @@ func (c *configFlags) valid(std stdio) (*agent.Loaded, error) {
 	if _, err := os.Stat(c.file); err != nil && c.file == agent.DefaultFile {
 		fmt.Fprintf(std.err, "camward: there is no %s; name another file with -c\n", c.file)
 	}
-	fmt.Fprintf(std.err, "camward: the configuration has %s:\n", count(len(faults), "fault"))
+	fmt.Fprintf(std.err, "camward: the configuration has %s:\n", count(len(faults), "fault", "faults"))
 	for _, f := range faults {
 		fmt.Fprintf(std.err, "  %s\n", strings.ReplaceAll(f.Error(), "\n", "\n    "))
 	}
 	return nil, errReported
 }
 
-func count(n int, what string) string {
+func count(n int, one, more string) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 func checkVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
@@ -79,7 +79,7 @@ func checkVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 		}
 		cfg, err := c.valid(std)
 		if err == nil && !*effective {
-			fmt.Fprintf(std.out, "the configuration is good: %s, uploads to %s\n", count(len(cfg.Cameras), "camera"), cfg.Cloud.URL)
+			fmt.Fprintf(std.out, "the configuration is good: %s, uploads to %s\n", count(len(cfg.Cameras), "camera", "cameras"), cfg.Cloud.URL)
 		}
 		return err
 	}

@@ -82,7 +82,7 @@ func detectAll(ctx context.Context, cfg motion.Config, clips []string, std stdio
 			}
 		}
 		fmt.Fprintf(std.err, "%s: %s in %.1f s of video (%d pictures, %d unreadable), %.0f times real time\n", name,
-			count(len(d.Intervals), "stretch of motion"), d.Length.Seconds(), d.Pictures, d.Unreadable, d.Length.Seconds()/time.Since(start).Seconds())
+			count(len(d.Intervals), "interval of motion", "intervals of motion"), d.Length.Seconds(), d.Pictures, d.Unreadable, d.Length.Seconds()/time.Since(start).Seconds())
 	}
 	return errors.Join(errs...)
 }
