@@ -10,40 +10,44 @@ package jpeg
 #cgo nocallback jpegPlanes
 #cgo noescape jpegEncode
 #cgo nocallback jpegEncode
-#include <stdlib.h>
+#include <string.h>
 #include <turbojpeg.h>
 
 // All arguments are plain pointers to bytes and all results come back by value, so that
-// nothing of Go's memory is pinned or escapes.
+// nothing of Go's memory is pinned or escapes. The text of a complaint is fetched in the call
+// that caused it: TurboJPEG keeps it in the thread.
 
-typedef struct { int status, width, height, subsampling, colourspace; } header;
-
-static int status(tjhandle h, int failed) {
-	if (!failed) return 0;
-	return tjGetErrorCode(h) == TJERR_WARNING ? 1 : 2;
+static int explain(tjhandle h, int failed, char *text, unsigned long n) {
+	if (failed) strncpy(text, tjGetErrorStr2(h), n - 1);
+	return failed;
 }
 
-static header jpegHeader(tjhandle h, const unsigned char *data, unsigned long n) {
+enum { JMSG = 200 }; // JMSG_LENGTH_MAX of jpeglib.h
+
+typedef struct { int failed, width, height, subsampling, colourspace; } header;
+
+static header jpegHeader(tjhandle h, const unsigned char *data, unsigned long n, char *text, unsigned long max) {
 	header r = {0};
-	r.status = status(h, tjDecompressHeader3(h, data, n, &r.width, &r.height, &r.subsampling, &r.colourspace));
+	r.failed = explain(h, tjDecompressHeader3(h, data, n, &r.width, &r.height, &r.subsampling, &r.colourspace), text, max);
 	return r;
 }
 
 static int jpegPlanes(tjhandle h, const unsigned char *data, unsigned long n, int width, int height,
-                      unsigned char *y, int ys, unsigned char *u, unsigned char *v, int cs) {
+                      unsigned char *y, int ys, unsigned char *u, unsigned char *v, int cs,
+                      char *text, unsigned long max) {
 	unsigned char *planes[3] = { y, u, v };
 	int strides[3] = { ys, cs, cs };
-	return status(h, tjDecompressToYUVPlanes(h, data, n, planes, width, strides, height, TJFLAG_LIMITSCANS));
+	return explain(h, tjDecompressToYUVPlanes(h, data, n, planes, width, strides, height, TJFLAG_LIMITSCANS), text, max);
 }
 
 typedef struct { unsigned char *data; unsigned long n; } encoded;
 
 static encoded jpegEncode(tjhandle h, const unsigned char *y, const unsigned char *u, const unsigned char *v,
-                          int width, int height, int ys, int cs, int quality) {
+                          int width, int height, int ys, int cs, int quality, char *text, unsigned long max) {
 	const unsigned char *planes[3] = { y, u, v };
 	int strides[3] = { ys, cs, cs };
 	encoded e = {0};
-	if (tjCompressFromYUVPlanes(h, planes, width, strides, height, TJSAMP_420, &e.data, &e.n, quality, 0)) {
+	if (explain(h, tjCompressFromYUVPlanes(h, planes, width, strides, height, TJSAMP_420, &e.data, &e.n, quality, 0), text, max)) {
 		tjFree(e.data);
 		e.data = NULL;
 	}
@@ -68,9 +72,13 @@ const Backend = "libjpeg-turbo"
 type backend struct {
 	handle  C.tjhandle
 	y, u, v video.Plane
+	text    []byte // the last complaint, ending in a zero
 }
 
-func (b *backend) open() { b.handle = C.tjInitDecompress() }
+func (b *backend) open() {
+	b.handle = C.tjInitDecompress()
+	b.text = make([]byte, C.JMSG)
+}
 
 func (b *backend) close() {
 	if b.handle != nil {
@@ -85,8 +93,8 @@ func (d *Decoder) decode(dst *video.I420, data []byte, cut bool) error {
 		return errors.New("decode JPEG: libjpeg-turbo has no memory, or the decoder is closed")
 	}
 	src, n := (*C.uchar)(unsafe.SliceData(data)), C.ulong(len(data))
-	h := C.jpegHeader(d.handle, src, n)
-	if h.status == 2 {
+	h := C.jpegHeader(d.handle, src, n, text(d.text), C.JMSG)
+	if h.failed != 0 && d.verdict() == unreadable || h.subsampling < 0 || h.subsampling >= C.TJ_NUMSAMP {
 		return formatError("%s", d.message())
 	}
 	if h.colourspace != C.TJCS_YCbCr && h.colourspace != C.TJCS_GRAY {
@@ -98,21 +106,45 @@ func (d *Decoder) decode(dst *video.I420, data []byte, cut bool) error {
 	}
 	dst.Resize(w, ht)
 	dst.FullRange = true
-	status := d.planes(dst, src, n, h)
-	if status == 2 {
-		return formatError("%s", d.message())
+	if d.planes(dst, src, n, h) == 0 {
+		return nil
 	}
-	// Stray bytes between segments are worth a warning to libjpeg but change no picture. Only
-	// the first warning is to be had, so that it may hide a later one; a missing EOI then counts.
-	if status == 1 && (cut || !strings.Contains(d.message(), "extraneous bytes")) {
+	switch v := d.verdict(); {
+	case v == unreadable:
+		return formatError("%s", d.message())
+	case v == damaged || cut: // the first warning hides later ones, but a missing EOI tells
 		return ErrTruncated
 	}
 	return nil
 }
 
+// What libjpeg's complaints mean for the picture.
+const (
+	harmless = iota
+	damaged
+	unreadable
+)
+
+// verdict judges the last complaint by its text (jerror.h): TurboJPEG's own code calls a fatal error
+// a warning if there was one before it.
+func (d *Decoder) verdict() int {
+	m := d.message()
+	for _, s := range []string{"extraneous bytes", "unknown JFIF revision", "Unknown Adobe"} {
+		if strings.Contains(m, s) {
+			return harmless
+		}
+	}
+	for _, s := range []string{"Corrupt JPEG data", "Premature end of JPEG file", "Inconsistent progression", "Invalid SOS parameters"} {
+		if strings.Contains(m, s) {
+			return damaged
+		}
+	}
+	return unreadable
+}
+
 // planes decodes to dst, by way of d's own planes where TurboJPEG's differ from I420: it rounds luma
 // up to whole chroma samples, and gives chroma in the picture's own subsampling.
-func (d *Decoder) planes(dst *video.I420, src *C.uchar, n C.ulong, h C.header) (status C.int) {
+func (d *Decoder) planes(dst *video.I420, src *C.uchar, n C.ulong, h C.header) (failed C.int) {
 	cw, ch := (dst.Width+1)/2, (dst.Height+1)/2
 	y := video.Plane{Pix: dst.Y, Width: dst.Width, Height: dst.Height, Stride: dst.YStride}
 	u, v, stride := dst.U, dst.V, dst.CStride
@@ -128,9 +160,9 @@ func (d *Decoder) planes(dst *video.I420, src *C.uchar, n C.ulong, h C.header) (
 		d.v.Resize(d.u.Width, d.u.Height)
 		u, v, stride = d.u.Pix, d.v.Pix, d.u.Stride
 	}
-	status = C.jpegPlanes(d.handle, src, n, h.width, h.height,
+	failed = C.jpegPlanes(d.handle, src, n, h.width, h.height,
 		(*C.uchar)(unsafe.SliceData(y.Pix)), C.int(y.Stride),
-		(*C.uchar)(unsafe.SliceData(u)), (*C.uchar)(unsafe.SliceData(v)), C.int(stride))
+		(*C.uchar)(unsafe.SliceData(u)), (*C.uchar)(unsafe.SliceData(v)), C.int(stride), text(d.text), C.JMSG)
 	if padded {
 		copyPlane(dst.Y, y.Pix, dst.Width, dst.Height, y.Stride)
 	}
@@ -142,11 +174,18 @@ func (d *Decoder) planes(dst *video.I420, src *C.uchar, n C.ulong, h C.header) (
 		d.halfSize(dst.U, cw, ch, &d.u)
 		d.halfSize(dst.V, cw, ch, &d.v)
 	}
-	return status
+	return failed
 }
 
-// message is TurboJPEG's text for the last error.
-func (d *Decoder) message() string { return C.GoString(C.tjGetErrorStr2(d.handle)) }
+// message is TurboJPEG's text for the last complaint.
+func (d *Decoder) message() string { return message(d.text) }
+
+func message(text []byte) string {
+	s, _, _ := strings.Cut(string(text), "\x00")
+	return s
+}
+
+func text(b []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))) }
 
 // encode appends img, which is checked and of full range, to dst.
 func encode(dst []byte, img *video.I420, quality int) ([]byte, error) {
@@ -157,11 +196,12 @@ func encode(dst []byte, img *video.I420, quality int) ([]byte, error) {
 		return nil, errors.New("encode JPEG: libjpeg-turbo has no memory")
 	}
 	defer C.tjDestroy(h)
+	complaint := make([]byte, C.JMSG)
 	e := C.jpegEncode(h, (*C.uchar)(unsafe.SliceData(img.Y)), (*C.uchar)(unsafe.SliceData(img.U)),
 		(*C.uchar)(unsafe.SliceData(img.V)), C.int(width), C.int(height),
-		C.int(img.YStride), C.int(img.CStride), C.int(quality))
+		C.int(img.YStride), C.int(img.CStride), C.int(quality), text(complaint), C.JMSG)
 	if e.data == nil {
-		return nil, fmt.Errorf("encode JPEG: %s", C.GoString(C.tjGetErrorStr2(h)))
+		return nil, fmt.Errorf("encode JPEG: %s", message(complaint))
 	}
 	defer C.tjFree(e.data)
 	return append(dst, unsafe.Slice((*byte)(e.data), int(e.n))...), nil

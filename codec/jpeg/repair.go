@@ -66,10 +66,11 @@ func inspect(data []byte) (f findings, err error) {
 		marker        byte
 		defined       tableSet
 		quants, scans bool
+		floor         int // end of the last header segment
 	)
 	for {
 		if scans && (pos+1 >= len(data) || data[pos+1] == mEOI || data[pos+1] == mSOI) {
-			f.finish(data, pos)
+			f.finish(data, pos, floor)
 			return f, nil
 		}
 		s, err := nextSegment(data, pos)
@@ -80,7 +81,7 @@ func inspect(data []byte) (f findings, err error) {
 			}
 			return f, err
 		}
-		pos = s.end
+		pos, floor = s.end, s.end
 		switch {
 		case isSOF(s.marker):
 			marker = s.marker
@@ -101,8 +102,8 @@ func inspect(data []byte) (f findings, err error) {
 			if err != nil {
 				return f, err
 			}
-			if f.tables == (tableSet{}) && baseline(marker) == nil {
-				f.tables, f.at = missing(&sc, &defined), s.start
+			if baseline(marker) == nil {
+				f.need(missing(&sc, &defined), s.start)
 			}
 			scans = true
 			pos = skipScan(data, pos)
@@ -110,15 +111,24 @@ func inspect(data []byte) (f findings, err error) {
 	}
 }
 
+// need adds to the tables to insert, which all go in before the first scan that needs any.
+func (f *findings) need(tables tableSet, at int) {
+	if f.tables == (tableSet{}) {
+		f.at = at
+	}
+	f.tables[0] |= tables[0]
+	f.tables[1] |= tables[1]
+}
+
 // finish settles where the picture ends, given that pos is at EOI, at the SOI of another picture or
-// at the end of the data.
-func (f *findings) finish(data []byte, pos int) {
+// at the end of the data. Nothing before floor is cut.
+func (f *findings) finish(data []byte, pos, floor int) {
 	switch {
 	case pos+1 < len(data) && data[pos+1] == mEOI:
 		f.end = pos + 2
 	default:
 		f.end, f.cut = pos, true
-		for f.end > 0 && data[f.end-1] == 0xFF { // half a marker
+		for f.end > floor && data[f.end-1] == 0xFF { // half a marker
 			f.end--
 		}
 	}
