@@ -19,7 +19,6 @@ type media struct {
 	Video         bool
 	Ext           string // of the stored file, with its dot
 	Width, Height int    // as displayed without the upload's rotation; 0 if unknown
-	Rotation      int    // from the container
 	Length        time.Duration
 }
 

@@ -151,7 +151,7 @@ func (s *Server) keep(ctx context.Context, acc *account, p *uploadParams, in *in
 	now := s.now()
 	it := &item{ID: newID(), Name: p.Name, SHA256: in.sha256, Size: in.size, ContentType: m.ContentType, Video: m.Video,
 		Type: p.Type, Alternate: p.Alternate, Taken: now, Length: p.VideoLength, Width: m.Width, Height: m.Height,
-		Rotation: (p.Rotation + m.Rotation) % 360, Received: now}
+		Rotation: p.Rotation, Received: now}
 	if t, ok := nameTime(p.Name, p.ParseTimestamp); ok {
 		it.Taken = t.Truncate(time.Millisecond)
 	}
