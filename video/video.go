@@ -49,6 +49,12 @@ func (c FourCC) String() string {
 // MarshalText gives the four characters.
 func (c FourCC) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+// UnmarshalText is the reverse of MarshalText.
+func (c *FourCC) UnmarshalText(b []byte) (err error) {
+	*c, err = ParseFourCC(string(b))
+	return err
+}
+
 // Compressed reports whether frames of this format are MJPEG or H.264 rather
 // than raw pictures.
 func (c FourCC) Compressed() bool { return c == MJPEG || c == H264 }
