@@ -33,35 +33,47 @@ func newMJPEGReader(r io.Reader) *mjpegReader {
 	return &mjpegReader{r: bufio.NewReaderSize(r, 64<<10)}
 }
 
-// next returns the next picture, valid until the call after; io.EOF at the end.
+// next returns the next picture, valid until the call after; io.EOF at the end. Headers without
+// a scan are no picture.
 func (m *mjpegReader) next() ([]byte, error) {
-	if !m.soi {
-		if err := m.findSOI(); err != nil {
-			return nil, err
+	for {
+		if !m.soi {
+			if err := m.findSOI(); err != nil {
+				return nil, err
+			}
+		}
+		m.soi = false
+		m.buf = append(m.buf[:0], 0xff, markSOI)
+		if scan, err := m.picture(); scan || err != nil {
+			return m.buf, err
 		}
 	}
-	m.soi = false
-	m.buf = append(m.buf[:0], 0xff, markSOI)
-	scan := false // a scan has begun: worth yielding even if cut short
+}
+
+// picture takes what follows an SOI, up to the picture's end, the start of another, or the end of the stream. It
+// reports whether a scan was in it.
+func (m *mjpegReader) picture() (scan bool, err error) {
 	for {
 		mark, err := m.marker()
 		if err == nil {
 			switch {
 			case mark == markEOI:
-				return m.buf, nil
+				return scan, nil
 			case mark == markSOI:
-				m.soi = true
-				return m.buf[:len(m.buf)-2], nil
+				m.buf = m.buf[:len(m.buf)-2]
+				p, _ := m.r.Peek(1) // at the end, the next read says so
+				m.soi = len(p) == 1 && p[0] == 0xff
+				return scan, nil
 			case mark != markTEM && (mark < 0xd0 || mark > 0xd7): // RSTn and TEM stand alone
 				scan = scan || mark == markSOS
 				err = m.segment()
 			}
 		}
 		if errors.Is(err, io.EOF) && scan {
-			return m.buf, nil
+			return true, nil
 		}
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 	}
 }
