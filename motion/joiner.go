@@ -5,8 +5,12 @@ import "time"
 // MaxGap is the longest pause within one interval of motion.
 const MaxGap = time.Second
 
-// An Interval is a stretch of motion, from the stamp of the first picture that moves to that of the last.
-type Interval struct{ Start, End time.Duration }
+// An Interval is a stretch of motion. Times are the stamps of pictures.
+type Interval struct {
+	Start, End time.Duration // the first and the last picture that move
+	Peak       time.Duration // the picture with the highest score
+	Score      float64       // that score
+}
 
 // A Joiner folds decisions into intervals: stretches of motion with at most MaxGap between them are one. The zero
 // value is ready. Not safe for concurrent use.
@@ -17,16 +21,19 @@ type Joiner struct {
 
 // Add takes the decision on the picture stamped mono. If that shows an interval to be over, it is returned with true: at the
 // first picture more than MaxGap after the interval's end, or when stamps go back.
-func (j *Joiner) Add(mono time.Duration, moving bool) (done Interval, ok bool) {
+func (j *Joiner) Add(mono time.Duration, d Decision) (done Interval, ok bool) {
 	if j.busy && (mono-j.open.End > MaxGap || mono < j.open.End) {
 		done, ok = j.Flush()
 	}
-	if moving {
-		if !j.busy {
-			j.open = Interval{Start: mono}
-			j.busy = true
-		}
-		j.open.End = mono
+	if !d.Moving {
+		return done, ok
+	}
+	if !j.busy {
+		j.open, j.busy = Interval{Start: mono}, true
+	}
+	j.open.End = mono
+	if d.Score > j.open.Score {
+		j.open.Peak, j.open.Score = mono, d.Score
 	}
 	return done, ok
 }
@@ -37,6 +44,6 @@ func (j *Joiner) Open() (Interval, bool) { return j.open, j.busy }
 // Flush ends the open interval, if there is one, and returns it.
 func (j *Joiner) Flush() (done Interval, ok bool) {
 	done, ok = j.open, j.busy
-	j.open, j.busy = Interval{}, false
+	*j = Joiner{}
 	return done, ok
 }

@@ -1,0 +1,83 @@
+package motion
+
+import "time"
+
+// A tuning holds the constants of the detector. Each has a physical meaning; one set serves all scenes. They were chosen
+// together on recordings of rooms, streets, yards, weather, night and changing light, and lie on a plateau: halving
+// the picture rate, taking away a third of the contrast, or changing any one of them by a third costs little.
+type tuning struct {
+	minInterval time.Duration // pictures that come sooner after the last are passed over: above 18 a second nothing is gained
+	maxGap      time.Duration // a longer pause starts learning anew
+
+	// Learning, at the start and after a scene change.
+	sceneShare float64       // of the picture changing at once is a scene change
+	sceneGain  float64       // so is brightness changing by this share
+	sceneRise  time.Duration // within about this time; slower is exposure, which the gain follows
+	learn      time.Duration // how long
+	unsteady   float64       // brightness still changing by this share starts learning over
+	maxLearn   time.Duration // but not for longer than this
+	startNoise float64       // mean deviation assumed at first, in levels
+
+	// The threshold of a cell is the larger of Config.MinContrast and noise mean deviations, plus a share of the local gradient,
+	// which is what a shake of the camera by a fraction of a cell does, plus flicker flicker averages.
+	noise   float64
+	edge    int32 // the share is 1/edge of the difference between the neighbours on both sides
+	flicker float64
+
+	// Time constants of running means, and the like.
+	quiet       time.Duration // of the background where nothing happens
+	busy        time.Duration // of the background where something does, so that it is not absorbed while it moves
+	settle      time.Duration // what has stood still for this long is absorbed as if it were quiet
+	exposure    time.Duration // of the background's following of the gain
+	deviation   time.Duration // of the mean deviation
+	flickerUp   time.Duration // of the flicker average while there is a difference
+	flickerKick float64       // share by which each new difference raises it at once: what comes and goes is flicker
+	flickerDown time.Duration // of its decay: longer than the ten seconds between changes of a clock's digit
+
+	// What makes changed cells motion.
+	reach      float64       // cells a second by which something moves on between pictures
+	sparse     time.Duration // with pictures further apart, a change near it in one picture before is enough
+	recent     time.Duration // memory of what is a fresh change
+	freshShare float64       // of a part's cells that must be freshly changed, or it is what a departed object left
+	minCells   int           // smallest part, whatever Config.MinArea says
+	sure       float64       // a part this many times the smallest counts in full, smaller ones proportionally
+	fall       float64       // speed at which evidence shrinks without motion, against its growth with it
+	hold       float64       // evidence is kept up to this many times what is needed
+}
+
+func defaultTuning() tuning {
+	return tuning{
+		minInterval: 55 * time.Millisecond,
+		maxGap:      3 * time.Second,
+
+		sceneShare: 0.35,
+		sceneGain:  0.25,
+		sceneRise:  500 * time.Millisecond,
+		learn:      700 * time.Millisecond,
+		unsteady:   0.05,
+		maxLearn:   3 * time.Second,
+		startNoise: 1,
+
+		noise:   5,
+		edge:    8,
+		flicker: 3,
+
+		quiet:       2500 * time.Millisecond,
+		busy:        20 * time.Second,
+		settle:      3 * time.Second,
+		exposure:    time.Second,
+		deviation:   4 * time.Second,
+		flickerUp:   10 * time.Second,
+		flickerKick: 0.05,
+		flickerDown: 20 * time.Second,
+
+		reach:      6,
+		sparse:     300 * time.Millisecond,
+		recent:     500 * time.Millisecond,
+		freshShare: 0.2,
+		minCells:   3,
+		sure:       2,
+		fall:       0.7,
+		hold:       2,
+	}
+}
