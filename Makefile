@@ -1,10 +1,11 @@
 # camward: build, run and test. "make help" lists the targets; only GNU make and a shell are assumed,
 # scripts/deps.sh installs the rest.
 
-GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
+GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 CAMERA  ?=
 PORT    ?=
+export PATH := $(PATH):/usr/local/go/bin
 
 # The agent is static, with OpenH264 and libjpeg-turbo in it, so that it runs where no libc is.
 STRIP  = -s -w -X main.version=$(VERSION)
