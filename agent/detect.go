@@ -47,7 +47,7 @@ func Detect(ctx context.Context, cfg motion.Config, clip string, progress func(t
 			d.Unreadable++
 			return nil
 		}
-		keep(join.Add(f.Mono, det.Step(f.Mono, plane).Moving))
+		keep(join.Add(f.Mono, det.Step(f.Mono, plane)))
 		if progress != nil {
 			progress(d.Length)
 		}

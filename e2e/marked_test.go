@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,9 +145,10 @@ func readMarks(t *testing.T, clip []byte) []picture {
 	return out
 }
 
-// checkPictures compares a clip with what was shown: numbers without gap or repetition, each at its time, the
-// first one a key picture.
-func checkPictures(t *testing.T, pics []picture, fps float64, jitter float64) {
+// checkPictures compares a clip with what was shown: at least 98 % of the numbers captured, in order and each at its time, no
+// gap above two intervals, the first a key picture. lost is how many pictures never reached the agent: a demo scene on a machine
+// that is too busy to render it.
+func checkPictures(t *testing.T, pics []picture, fps float64, lost int) {
 	t.Helper()
 	if len(pics) == 0 {
 		t.Fatal("the clip has no picture")
@@ -161,13 +163,16 @@ func checkPictures(t *testing.T, pics []picture, fps float64, jitter float64) {
 			t.Errorf("picture %d follows %d", pics[i].number, pics[i-1].number)
 		}
 		missing += max(step-1, 0)
-		if gap := pics[i].time - pics[i-1].time; gap > 2/fps+jitter {
+		if gap := pics[i].time - pics[i-1].time; gap > 2/fps+0.03 && lost == 0 {
 			t.Errorf("%.3f s between pictures %d and %d, more than two intervals", gap, pics[i-1].number, pics[i].number)
 		}
 	}
 	shown := int(pics[len(pics)-1].number) - int(pics[0].number) + 1
-	if missing*50 > shown {
-		t.Errorf("%d of the %d pictures shown are missing, more than 2 %%", missing, shown)
+	if (missing-lost)*50 > shown {
+		t.Errorf("%d of the %d pictures shown are missing, more than 2 %%; %d were lost before the agent had them", missing, shown, lost)
+	}
+	if span := pics[len(pics)-1].time - pics[0].time; math.Abs(span-float64(shown-1)/fps) > 2/fps {
+		t.Errorf("%.2f s from the first picture to the last, want %.2f s", span, float64(shown-1)/fps)
 	}
 	t.Logf("pictures %d to %d, %d of %d there, %.1f s", pics[0].number, pics[len(pics)-1].number, len(pics), shown, pics[len(pics)-1].time)
 }

@@ -167,15 +167,18 @@ listen: %q
 	return file, os.WriteFile(file, []byte(text), 0o600)
 }
 
-// openAccount makes the first account, or a new sign-in link for the one that is there.
+// openAccount gives a sign-in link for the account that is there from the last time, or makes the first one.
 func openAccount(data, base string) (account, error) {
-	var acc account
-	cmd := exec.Command("bin/camward-cloud", "user", "add", email, "--json", "--data", data, "--base-url", base)
-	out, err := output(cmd)
+	flags := []string{email, "--json", "--data", data, "--base-url", base}
+	out, err := output(exec.Command("bin/camward-cloud", append([]string{"user", "link"}, flags...)...))
 	if err != nil {
-		return acc, fmt.Errorf("make the first account: %w", err)
+		out, err = output(exec.Command("bin/camward-cloud", append([]string{"user", "add"}, flags...)...))
 	}
-	if err := json.Unmarshal(out, &acc); err != nil {
+	var acc account
+	if err == nil {
+		err = json.Unmarshal(out, &acc)
+	}
+	if err != nil {
 		return acc, fmt.Errorf("make the first account: %w", err)
 	}
 	return acc, nil
