@@ -31,6 +31,15 @@ type block struct {
 	x, y int
 }
 
+// first looks up the step that begins the block, and for luma the DC difference.
+func (c *coding) first(w uint64) (step, int32) {
+	if c.luma == nil {
+		return c.skip[w], 0
+	}
+	e := c.luma[w]
+	return step(e), int32(e) >> 16
+}
+
 // layout sets the size of the scan in MCUs and forgets its blocks. A scan of one component has
 // MCUs of one block whatever the sampling factors (T.81 A.2.2).
 func (p *plan) layout(f *frame, s *scan) {
@@ -55,6 +64,11 @@ func (p *plan) add(f *frame, index int, c coding) {
 			p.blocks = append(p.blocks, block{coding: c, x: x, y: y})
 		}
 	}
+}
+
+// place is where the top left luma block of an MCU goes.
+func (p *plan) place(mcu int) (x, y int) {
+	return mcu % p.across * p.stepX, mcu / p.across * p.stepY
 }
 
 // pad is how much zeroed memory follows the data in LumaDecoder.buf: more than a block of zeros
@@ -172,23 +186,14 @@ func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) (done, bits in
 		buf    = d.buf[:n+pad]
 		blocks = d.plan.blocks
 		quant  = d.plan.quant
-		my, mx = mcu / d.plan.across, mcu % d.plan.across
+		x0, y0 = d.plan.place(mcu)
 	)
 	for ; mcu < end; mcu++ {
 		mark := pos*8 - int(have)
 		for i := range blocks {
 			b := &blocks[i]
-			acc |= binary.BigEndian.Uint64(buf[pos:]) >> have
-			pos += int(63-have) >> 3
-			have |= 56
-			var first uint32
-			if b.luma != nil {
-				first = b.luma[acc>>(64-window)]
-			} else {
-				first = uint32(b.skip[acc>>(64-window)])
-			}
-			e := step(first)
-			diff := int32(first) >> 16
+			acc, have, pos = refill(buf, acc, have, pos)
+			e, diff := b.first(acc >> (64 - window))
 			k := uint(0)
 			for {
 				next := k + uint(e>>stepShift)
@@ -206,9 +211,7 @@ func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) (done, bits in
 				k = next
 				acc <<= e & stepBits
 				have -= uint(e & stepBits)
-				acc |= binary.BigEndian.Uint64(buf[pos:]) >> have
-				pos += int(63-have) >> 3
-				have |= 56
+				acc, have, pos = refill(buf, acc, have, pos)
 				e = b.next[acc>>(64-window)]
 			}
 			// The last step may end the block, or cross its end: symbols after coefficient 63
@@ -230,17 +233,21 @@ func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) (done, bits in
 			}
 			if b.luma != nil {
 				dc += diff
-				x, y := mx*d.plan.stepX+b.x, my*d.plan.stepY+b.y
-				if x < dst.Width && y < dst.Height {
+				if x, y := x0+b.x, y0+b.y; x < dst.Width && y < dst.Height {
 					dst.Pix[y*dst.Stride+x] = sample(dc, quant)
 				}
 			}
 		}
-		if mx++; mx == d.plan.across {
-			mx, my = 0, my+1
+		if x0 += d.plan.stepX; x0 >= dst.Width {
+			x0, y0 = 0, y0+d.plan.stepY
 		}
 	}
 	return mcu, pos*8 - int(have)
+}
+
+// refill adds to have valid bits at the head of acc what fits of the bytes at pos.
+func refill(buf []byte, acc uint64, have uint, pos int) (uint64, uint, int) {
+	return acc | binary.BigEndian.Uint64(buf[pos:])>>have, have | 56, pos + int(63-have)>>3
 }
 
 // sample reconstructs a block's average from its DC coefficient as libjpeg's 1x1 inverse DCT does
@@ -264,9 +271,7 @@ type reader struct {
 func (r *reader) take(n uint) {
 	r.acc <<= n
 	r.have -= n
-	r.acc |= binary.BigEndian.Uint64(r.buf[r.pos:]) >> r.have
-	r.pos += int(63-r.have) >> 3
-	r.have |= 56
+	r.acc, r.have, r.pos = refill(r.buf, r.acc, r.have, r.pos)
 }
 
 // block passes over the rest of a block symbol by symbol, from coefficient k on. At 0 it reads the
@@ -300,7 +305,7 @@ func (r *reader) block(b *block, k uint, diff int32) (int32, bool) {
 // grey sets the luma of the MCUs from mcu up to end to 128.
 func (p *plan) grey(dst *video.Plane, mcu, end int) {
 	for ; mcu < end; mcu++ {
-		x0, y0 := mcu%p.across*p.stepX, mcu/p.across*p.stepY
+		x0, y0 := p.place(mcu)
 		for y := y0; y < min(y0+p.stepY, dst.Height); y++ {
 			for x := x0; x < min(x0+p.stepX, dst.Width); x++ {
 				dst.Pix[y*dst.Stride+x] = 128
