@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -186,6 +187,7 @@ type rig struct {
 	fed  []*video.Frame // all; their Mono and Seq are read after release, Data is not
 	mono time.Duration  // of the next frame
 	seq  uint64
+	now  atomic.Int64 // mono, for other goroutines
 }
 
 const (
@@ -268,6 +270,7 @@ func (g *rig) frame() *video.Frame {
 	f.Format, f.Mono, f.Seq = g.format, g.mono, g.seq
 	g.seq++
 	g.mono += step
+	g.now.Store(int64(g.mono))
 	g.fed = append(g.fed, f)
 	return f
 }
