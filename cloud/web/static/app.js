@@ -31,9 +31,28 @@ if (filter) {
   });
 }
 
+// The picture stays clear until it is clicked; then the browser's own controls appear.
+function prepare(root) {
+  for (const v of root.querySelectorAll('.view video')) {
+    v.controls = false;
+    const b = document.createElement('button');
+    b.className = 'play';
+    b.setAttribute('aria-label', 'Play');
+    v.after(b);
+  }
+}
+
+document.addEventListener('click', (e) => {
+  const view = e.target.closest('.view');
+  const v = view && view.querySelector('video');
+  if (v && !v.controls) v.play();
+});
+
 // Clips of one event play one after the other. Only one event plays at a time.
 document.addEventListener('play', (e) => {
   const v = e.target;
+  v.controls = true;
+  v.parentElement.querySelector('.play')?.remove();
   v.className = v.dataset.rotation > 0 ? 'turn' + v.dataset.rotation : '';
   for (const o of document.querySelectorAll('video')) if (o !== v) o.pause();
 }, true);
@@ -76,6 +95,7 @@ function merge(fresh) {
   for (const e of arrived.reverse()) {
     const old = document.getElementById(e.id);
     showTimes(e);
+    prepare(e);
     if (!old) {
       e.classList.add('new');
       const after = arrived.slice(0, arrived.indexOf(e)).reverse().map((a) => document.getElementById(a.id)).find(Boolean);
@@ -98,4 +118,5 @@ async function renew() {
 }
 
 showTimes(document);
+prepare(document);
 if (live && live.dataset.renew) setInterval(() => renew().catch(() => {}), 4000);
