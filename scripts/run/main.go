@@ -282,4 +282,3 @@ func (c *child) died() error {
 	tail := text[max(0, len(text)-2000):]
 	return errors.Join(fmt.Errorf("%s ended: %v; the end of %s:", c.name, c.err, c.log.Name()), errors.New(strings.TrimSpace(string(tail))))
 }
-
