@@ -76,6 +76,9 @@ type Account struct {
 	SigninURL   string `json:"signin_url"` // single use, valid for a day
 }
 
+// String keeps the tokens out of logs.
+func (a Account) String() string { return a.Email + " (tokens ***)" }
+
 // New checks cfg and opens the data directory, creating it or bringing its schema up to date. It
 // listens on nothing; Close releases the database.
 func New(cfg Config) (*Server, error) {

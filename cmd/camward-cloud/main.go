@@ -54,7 +54,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var cli commandLine
 	code := -1
 	parser, err := kong.New(&cli, kong.Name("camward-cloud"), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Exit(func(c int) { code = c }), kong.UsageOnError())
+		kong.Exit(func(c int) { code = c }))
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
