@@ -20,8 +20,11 @@ type SPS struct {
 // with all scaling lists and HRD parameters stays below 2 KiB.
 const maxSPS = 4096
 
-// maxMBs is the largest picture of any level, in macroblocks (table A-1, level 6.2).
-const maxMBs = 139264
+// The largest picture of any level, in macroblocks (table A-1, level 6.2; A.3.1 for the side).
+const (
+	maxMBs    = 139264
+	maxSideMB = 1055 // the root of 8 x maxMBs
+)
 
 var errSPSBits = errors.New("ends too early")
 
@@ -142,8 +145,8 @@ func parseOrder(r *bitReader) {
 
 // parseSize reads from pic_width_in_mbs_minus1 to the cropping rectangle.
 func parseSize(r *bitReader, s *SPS, chroma chromaFormat) {
-	w := int(r.ueMax(maxMBs, "pic_width_in_mbs_minus1")) + 1
-	h := int(r.ueMax(maxMBs, "pic_height_in_map_units_minus1")) + 1
+	w := int(r.ueMax(maxSideMB-1, "pic_width_in_mbs_minus1")) + 1
+	h := int(r.ueMax(maxSideMB-1, "pic_height_in_map_units_minus1")) + 1
 	fieldFactor := 1 // 2 - frame_mbs_only_flag
 	if !r.flag() {
 		fieldFactor = 2

@@ -23,8 +23,13 @@ const frame15 = time.Second / 15
 // hour ago.
 func h264Packets(t testing.TB, width, height, n, gop int) []video.Packet {
 	t.Helper()
+	return x264Packets(t, width, height, n, gop, "baseline")
+}
+
+func x264Packets(t testing.TB, width, height, n, gop int, profile string) []video.Packet {
+	t.Helper()
 	args := fmt.Sprintf("-v error -f lavfi -i testsrc2=size=%dx%d:rate=15 -frames:v %d -pix_fmt yuv420p -c:v libx264 -preset ultrafast "+
-		"-profile:v baseline -g %d -keyint_min %d -sc_threshold 0 -bsf:v h264_metadata=aud=insert -f h264 -", width, height, n, gop, gop)
+		"-profile:v %s -bf 0 -g %d -keyint_min %d -sc_threshold 0 -bsf:v h264_metadata=aud=insert -f h264 -", width, height, n, profile, gop, gop)
 	out, err := exec.Command("ffmpeg", strings.Fields(args)...).Output()
 	if err != nil {
 		t.Fatalf("ffmpeg encodes a test stream: %v", err)

@@ -180,6 +180,22 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
+func TestACamerasLongGOPIsCutIntoFragmentsWithTrueFlags(t *testing.T) {
+	for _, profile := range []string{"baseline", "main", "high"} {
+		packets := x264Packets(t, 320, 240, 60, 50, profile)
+		name, ends := writeFile(t, trackOf(t, packets[0]), packets, 0)
+		p := ffprobe(t, name)
+		if len(p.pts) != 60 || len(ends)-1 < 4 {
+			t.Errorf("%s: %d frames in %d fragments", profile, len(p.pts), len(ends)-1)
+		}
+		for i, s := range readFile(t, contents(t, name)).Samples {
+			if want := i%50 == 0; s.Key != want || p.keys[i] != want {
+				t.Errorf("%s: sample %d: key %v, ffprobe %v, want %v", profile, i, s.Key, p.keys[i], want)
+			}
+		}
+	}
+}
+
 func TestFlushMakesTheFilePlayableAndWritingGoesOn(t *testing.T) {
 	packets := h264Packets(t, 64, 48, 20, 20)
 	for i := range packets {
