@@ -18,7 +18,7 @@ type cut struct {
 // complete appends to dst the picture in data, which may have lost its end, with the Huffman tables
 // given put before its scan. From the first MCU that cannot be decoded on, it
 // writes MCUs that repeat the average of the last good one. It reports false for
-// pictures that are not baseline YCbCr or grey in one scan, and for tables that cannot say "no change".
+// pictures that are not baseline YCbCr or grey in one scan, and for tables without EOB.
 func complete(dst, data []byte, tables tableSet) ([]byte, bool) {
 	var d LumaDecoder
 	var luma video.Plane
@@ -33,7 +33,7 @@ func complete(dst, data []byte, tables tableSet) ([]byte, bool) {
 		dst = append(dst, data[d.scanHead:]...)
 		return append(dst, 0xFF, mEOI), true
 	}
-	filler, ok := d.plan.filler()
+	fs, ok := d.plan.filler()
 	if !ok {
 		return nil, false
 	}
@@ -48,11 +48,10 @@ func complete(dst, data []byte, tables tableSet) ([]byte, bool) {
 		w.put(uint32(d.buf[d.cut.bits/8]>>(8-n)), n)
 	}
 	total := d.plan.across * d.plan.down
+	var up [4]bool
 	for mcu, end := d.cut.mcu, d.cut.end; ; end = min(end+d.restart, total) {
 		for ; mcu < end; mcu++ {
-			for _, f := range filler {
-				w.put(f.code, f.length)
-			}
+			w.fill(fs, &up)
 		}
 		w.flush()
 		if mcu == total {
@@ -70,18 +69,51 @@ type code struct {
 	length int
 }
 
-// filler is an MCU that changes nothing: a DC difference of 0 and an EOB for each block.
-func (p *plan) filler() ([]code, bool) {
-	var codes []code
+// A filler codes a block that changes nothing: a DC difference of 0 and an EOB. Tables made for one
+// picture may lack the 0; then the smallest difference there is goes up and down in turn.
+type filler struct {
+	dc, eob   code
+	size      int // of the difference's magnitude, in bits
+	component int
+}
+
+// filler gives one MCU.
+func (p *plan) filler() ([]filler, bool) {
+	var fs []filler
 	for i := range p.blocks {
-		dc, ok1 := p.blocks[i].dc.code(0)
-		ac, ok2 := p.blocks[i].ac.code(0)
-		if !ok1 || !ok2 {
+		f, ok := p.blocks[i].filler()
+		if !ok {
 			return nil, false
 		}
-		codes = append(codes, dc, ac)
+		fs = append(fs, f)
 	}
-	return codes, true
+	return fs, true
+}
+
+func (c *coding) filler() (filler, bool) {
+	eob, ok := c.ac.code(0)
+	for size := 0; ok && size < 16; size++ {
+		if dc, found := c.dc.code(byte(size)); found {
+			return filler{dc: dc, eob: eob, size: size, component: c.component}, true
+		}
+	}
+	return filler{}, false
+}
+
+// fill writes an MCU; up says for each component which way its next difference goes.
+func (w *writer) fill(fs []filler, up *[4]bool) {
+	for _, f := range fs {
+		w.put(f.dc.code, f.dc.length)
+		if f.size > 0 {
+			half := uint32(1) << (f.size - 1)
+			if !up[f.component] {
+				half--
+			}
+			w.put(half, f.size)
+			up[f.component] = !up[f.component]
+		}
+		w.put(f.eob.code, f.eob.length)
+	}
 }
 
 // code finds the code of a symbol.

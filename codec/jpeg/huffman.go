@@ -90,12 +90,12 @@ func (h *huffman) extend(w uint, used, adv uint) step {
 			break
 		}
 		run, size := uint(e>>12), uint(e>>8&15)
-		if size == 0 && run != 15 { // EOB, and the runs of it that only progressive coding defines
+		if e>>8 == 0 {
 			used += length
 			adv += endOfBlock
 			break
 		}
-		if adv+run+1 > 63 {
+		if adv+run+1 > 63 || size == 0 && run != 15 { // the latter is damage, for reader.block to report
 			break
 		}
 		used += length + size

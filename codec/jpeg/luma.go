@@ -212,7 +212,7 @@ func (d *LumaDecoder) prepare(s *scan) error {
 			return formatError("no Huffman tables %d and %d", c.dc, c.ac)
 		}
 		d.acStep[c.ac].build(ac)
-		b := coding{pair: pairOf(dc, ac), next: &d.acStep[c.ac].step}
+		b := coding{pair: pairOf(dc, ac), component: c.index, next: &d.acStep[c.ac].step}
 		if c.index == 0 {
 			d.lumaStep.build(b.pair)
 			b.luma = &d.lumaStep.step

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math"
+	"math/rand/v2"
 	"os/exec"
 	"testing"
 
@@ -157,6 +158,41 @@ func TestI420KeepsTheTopOfATruncatedPicture(t *testing.T) {
 		n := 640 * (480*(i-1)/16*2/3/8*8 - 8) // the picture's data is spread evenly enough
 		if n > 0 && !bytes.Equal(part.Y[:n], whole.Y[:n]) {
 			t.Errorf("%d/16 of the data: the first %d lines differ from the whole picture's", i, n/640)
+		}
+	}
+}
+
+func TestDamagedPictureDataIsNeverAFormatError(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	d := NewDecoder()
+	defer d.Close()
+	var l LumaDecoder
+	var p video.I420
+	var small video.Plane
+	for _, name := range []string{"cjpeg-420.jpg", "cjpeg-restart-rows.jpg", "cjpeg-grey.jpg", "cjpeg-optimize.jpg"} {
+		data := readFile(t, name)
+		head := scanStart(t, data)
+		found := 0
+		for range 200 {
+			bad := bytes.Clone(data)
+			for i, n := head+random.IntN(len(data)-head-2), random.IntN(20); i < len(data)-2 && n > 0; i, n = i+1, n-1 {
+				bad[i] = byte(random.IntN(255)) // never 0xFF: no new markers
+			}
+			if err := d.I420(&p, bad); err != nil {
+				found++
+				if !errors.Is(err, ErrTruncated) {
+					t.Fatalf("%s: I420: got %v, want ErrTruncated", name, err)
+				}
+			}
+			if err := l.Decode(&small, bad); err != nil && !errors.Is(err, ErrTruncated) {
+				t.Fatalf("%s: luma: got %v, want ErrTruncated", name, err)
+			}
+			if p.Width != 99 || p.Height != 75 || small.Width != 13 || small.Height != 10 {
+				t.Fatalf("%s: got %dx%d and %dx%d", name, p.Width, p.Height, small.Width, small.Height)
+			}
+		}
+		if found == 0 {
+			t.Errorf("%s: no damage was noticed", name)
 		}
 	}
 }

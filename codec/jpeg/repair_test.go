@@ -119,7 +119,7 @@ func TestRepairAddsAMissingEOI(t *testing.T) {
 func TestRepairedTruncatedPictureIsReadByStrictReaders(t *testing.T) {
 	files := []string{
 		"ffmpeg-422-640x480.jpg", "ffmpeg-420-optimal-640x480.jpg", "cjpeg-restart-blocks.jpg",
-		"cjpeg-restart-rows.jpg", "cjpeg-grey.jpg", "cjpeg-444.jpg", "cjpeg-q100.jpg",
+		"cjpeg-restart-rows.jpg", "cjpeg-grey.jpg", "cjpeg-444.jpg", "cjpeg-q100.jpg", "cjpeg-optimize.jpg",
 	}
 	var d LumaDecoder
 	var cut, mended video.Plane

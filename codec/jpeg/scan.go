@@ -20,9 +20,10 @@ type plan struct {
 // A coding is how a component's blocks are coded. Exactly one of luma and skip is set.
 type coding struct {
 	pair
-	luma *[entries]uint32
-	skip *[entries]step
-	next *[entries]step
+	component int // index in the frame header
+	luma      *[entries]uint32
+	skip      *[entries]step
+	next      *[entries]step
 }
 
 // A block is one 8x8 block of an MCU, for luma with its place there.
@@ -275,7 +276,8 @@ func (r *reader) take(n uint) {
 }
 
 // block passes over the rest of a block symbol by symbol, from coefficient k on. At 0 it reads the
-// DC difference; else it returns diff. It reports false at a code that is in no table.
+// DC difference; else it returns diff. It reports false at what no encoder writes: a code that is
+// in no table, a run beyond coefficient 63, or a symbol that only progressive coding defines.
 func (r *reader) block(b *block, k uint, diff int32) (int32, bool) {
 	r.take(0)
 	if k == 0 {
@@ -294,12 +296,15 @@ func (r *reader) block(b *block, k uint, diff int32) (int32, bool) {
 			return 0, false
 		}
 		r.take(length + size)
+		if sym == 0 { // EOB
+			return diff, true
+		}
 		if size == 0 && run != 15 {
-			break
+			return 0, false
 		}
 		k += run + 1
 	}
-	return diff, true
+	return diff, k == 64
 }
 
 // grey sets the luma of the MCUs from mcu up to end to 128.
