@@ -1,3 +1,5 @@
+//go:build cgo
+
 package clip
 
 import (
@@ -6,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"camward/camio"
 	"camward/video"
@@ -44,6 +47,16 @@ func newBenchRig(b *testing.B) *benchRig {
 	g.w = worker{r: r, codec: codec{newEncoder: r.newEncoder}}
 	b.Cleanup(g.w.codec.free)
 	return g
+}
+
+// measured sets what a benchmark of one frame counts.
+func (g *benchRig) measured(b *testing.B) {
+	n := 0
+	for _, d := range g.data {
+		n += len(d)
+	}
+	b.SetBytes(int64(n / len(g.data)))
+	b.ReportAllocs()
 }
 
 func (g *benchRig) frame() *video.Frame {
@@ -87,14 +100,14 @@ func (g *benchRig) work() {
 func BenchmarkFrame(b *testing.B) {
 	b.Run("copied", func(b *testing.B) {
 		g := newBenchRig(b)
-		b.ReportAllocs()
+		g.measured(b)
 		for b.Loop() {
 			g.frame().Release()
 		}
 	})
 	b.Run("idle", func(b *testing.B) {
 		g := newBenchRig(b)
-		b.ReportAllocs()
+		g.measured(b)
 		for b.Loop() {
 			g.feed(false)
 			g.work()
@@ -102,7 +115,7 @@ func BenchmarkFrame(b *testing.B) {
 	})
 	b.Run("transcoded", func(b *testing.B) {
 		g := newBenchRig(b)
-		b.ReportAllocs()
+		g.measured(b)
 		for b.Loop() {
 			f := g.frame()
 			if _, err := g.w.codec.encode(f, false); err != nil {
@@ -118,30 +131,43 @@ func BenchmarkFrame(b *testing.B) {
 		}
 		g.feed(true)
 		g.work()
-		b.ReportAllocs()
+		g.measured(b)
 		for b.Loop() {
 			g.feed(true)
 			g.work()
 		}
-		g.r.CameraLost()
+		g.r.cameraLost()
 		g.work()
 	})
 }
 
-// BenchmarkPreRollBurst encodes the five seconds before an event.
+// cpuTime is what this process has used, in all threads.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkPreRollBurst encodes the five seconds before an event; cpu-ms is the CPU time that takes.
 func BenchmarkPreRollBurst(b *testing.B) {
 	g := newBenchRig(b)
+	var cpu time.Duration
 	for b.Loop() {
 		b.StopTimer()
 		for range 80 {
 			g.feed(false)
 		}
 		g.feed(true)
+		before := cpuTime()
 		b.StartTimer()
 		g.work()
 		b.StopTimer()
-		g.r.CameraLost()
+		cpu += cpuTime() - before
+		g.r.cameraLost()
 		g.work()
 		b.StartTimer()
 	}
+	b.ReportMetric(float64(cpu.Microseconds())/1000/float64(b.N), "cpu-ms/op")
 }

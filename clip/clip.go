@@ -80,6 +80,7 @@ type Recorder struct {
 	newEncoder       func(h264.Config) (encoder, error)
 
 	wake chan struct{} // one token: the worker has something to look at
+	lost chan struct{} // one token: CameraLost was called
 
 	mu          sync.Mutex
 	running     bool
@@ -111,17 +112,22 @@ func New(cfg Config, camera, cameraID string, spool Spool, log *zap.Logger) (*Re
 		newEncoder: newEncoder,
 		noEncoder:  !h264.Available,
 		wake:       make(chan struct{}, 1),
+		lost:       make(chan struct{}, 1),
 	}, nil
 }
 
 // Run records until ctx ends and returns ctx's cause. It releases every frame it receives; frames is
-// never closed. It takes frames without ever waiting for the encoder or the spool. When ctx ends, it finishes the
-// open clip, which is then playable and queued, writes the pictures due, and leaves no goroutine, codec
-// or frame behind. It may be run again afterwards, but not twice at once.
+// never closed. It takes frames without ever waiting for the encoder or the spool. When ctx ends, it takes what is
+// still queued, finishes the open clip, which is then playable and in the spool, writes the pictures due, and
+// leaves no goroutine, codec or frame behind. It may be run again afterwards, but not twice at once.
 func (r *Recorder) Run(ctx context.Context, frames <-chan *video.Frame) error {
 	r.mu.Lock()
 	r.running, r.closing = true, false
 	r.mu.Unlock()
+	select {
+	case <-r.lost: // of an earlier run
+	default:
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -131,12 +137,29 @@ func (r *Recorder) Run(ctx context.Context, frames <-chan *video.Frame) error {
 	for {
 		select {
 		case <-ctx.Done():
+			r.drain(frames)
 			r.close()
 			<-done
 			return context.Cause(ctx)
+		case <-r.lost:
+			r.drain(frames)
+			r.cameraLost()
 		case f := <-frames:
 			r.add(f)
 			f.Release()
+		}
+	}
+}
+
+// drain takes in what is queued.
+func (r *Recorder) drain(frames <-chan *video.Frame) {
+	for range cap(frames) {
+		select {
+		case f := <-frames:
+			r.add(f)
+			f.Release()
+		default:
+			return
 		}
 	}
 }
@@ -168,9 +191,16 @@ func (r *Recorder) Observe(f *video.Frame, moving bool, score float64) {
 	}
 }
 
-// CameraLost says that the source failed: the open clip is finished with what has come. The next
-// frame begins anew.
+// CameraLost says that the source failed or ended: the open clip is finished with the frames that
+// were queued for Run until now. The next frame begins anew. It never blocks.
 func (r *Recorder) CameraLost() {
+	select {
+	case r.lost <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Recorder) cameraLost() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closeStream()

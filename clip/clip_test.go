@@ -1,8 +1,9 @@
+//go:build cgo
+
 package clip
 
 import (
 	"bytes"
-	"image/jpeg"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -14,11 +15,6 @@ import (
 	"camward/codec/h264"
 	"camward/video"
 )
-
-// small is what most tests record.
-func small(t *testing.T) (video.Format, [][]byte) {
-	return mjpeg(320, 240), jpegs(t, 320, 240, 60)
-}
 
 func TestClipShowsWhatCameBeforeAndAfterTheMotion(t *testing.T) {
 	format, data := small(t)
@@ -200,6 +196,32 @@ func TestStoppingFinishesTheOpenClip(t *testing.T) {
 	})
 	checkClip(t, g.clips(1)[0], g.taken(g.fed[80].Mono-5*time.Second, g.fed[99].Mono))
 	g.media(camio.KindSnapshot, 1)
+}
+
+func TestFramesStillQueuedBelongToTheClip(t *testing.T) {
+	format, data := small(t)
+	for _, end := range []string{"camera lost", "stopped"} {
+		t.Run(end, func(t *testing.T) {
+			g := bubble(t, quiet(), format, data, func(g *rig) {
+				g.frames = make(chan *video.Frame, 32)
+				g.run(func() {
+					g.play(shot{frames: 20}, shot{20, true})
+					g.r.mu.Lock()
+					for range 10 {
+						g.frames <- g.frame()
+					}
+					if end == "camera lost" {
+						g.r.CameraLost()
+					} else {
+						g.stop()
+					}
+					g.r.mu.Unlock()
+					synctest.Wait()
+				})
+			})
+			checkClip(t, g.clips(1)[0], g.taken(0, forever))
+		})
+	}
 }
 
 func TestACameraThatIsLostFinishesTheOpenClip(t *testing.T) {
@@ -398,15 +420,4 @@ func TestCodecsAreFreedTenSecondsAfterTheirLastUse(t *testing.T) {
 			}
 		})
 	})
-}
-
-func decodable(t *testing.T, path string) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := jpeg.Decode(bytes.NewReader(b)); err != nil {
-		t.Errorf("%s: %v", path, err)
-	}
 }

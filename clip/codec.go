@@ -150,7 +150,7 @@ func (c *codec) ready(f *video.Frame) error {
 	}
 	cfg := h264.Config{Width: c.img.Width, Height: c.img.Height, Rate: rate, Bitrate: c.bitrate, FullRange: c.img.FullRange}
 	if cfg.Bitrate == 0 {
-		cfg.Bitrate = Bitrate(cfg.Width, cfg.Height, rate)
+		cfg.Bitrate = bitrate(cfg.Width, cfg.Height, rate)
 	}
 	if c.enc != nil && cfg == c.encCfg && f.Mono > c.last {
 		return nil
@@ -165,10 +165,10 @@ func (c *codec) ready(f *video.Frame) error {
 	return nil
 }
 
-// Bitrate is what a clip of that size and rate gets if none is configured, bits per second: 0.8
+// bitrate is what a clip of that size and rate gets if none is configured, bits per second: 0.8
 // Mbit/s for 640x480 at 15 pictures a second, 1.8 for 1280x720. It grows slower than the number of
 // pixels, since larger pictures hold less per pixel that changes.
-func Bitrate(width, height int, rate float64) int {
+func bitrate(width, height int, rate float64) int {
 	b := 8 * math.Pow(float64(width*height)*rate, 0.75)
 	return int(min(max(b, 200_000), 12_000_000))
 }

@@ -184,6 +184,7 @@ type rig struct {
 	format video.Format
 	data   [][]byte
 
+	stop func()         // ends Run
 	fed  []*video.Frame // all; their Mono and Seq are read after release, Data is not
 	mono time.Duration  // of the next frame
 	seq  uint64
@@ -237,10 +238,11 @@ func bubble(t *testing.T, cfg Config, format video.Format, data [][]byte, use fu
 func (g *rig) run(play func()) {
 	cause := errors.New("the test ends")
 	ctx, cancel := context.WithCancelCause(context.Background())
+	g.stop = func() { cancel(cause) }
 	done := make(chan error)
 	go func() { done <- g.r.Run(ctx, g.frames) }()
 	defer func() { // even if play fails
-		cancel(cause)
+		g.stop()
 		if err := <-done; !errors.Is(err, cause) {
 			g.t.Errorf("Run returned %v, want the context's cause", err)
 		}

@@ -1,7 +1,5 @@
 package clip
 
-import "time"
-
 // A Reason tells why a picture was lost.
 type Reason int
 
@@ -23,17 +21,17 @@ func (r Reason) String() string { return reasons[r] }
 
 // A Status is what a Recorder is doing and has done since it was made.
 type Status struct {
-	Recording  bool // a clip is open
-	Images     bool // events become pictures, by configuration or for lack of an encoder
-	Pictures   int  // waiting in the ring
-	Bytes      int  // that they hold
-	Length     time.Duration
-	Clips      uint64 // finished
-	Snapshots  uint64 // written, the pictures of events without clips among them
-	Heartbeats uint64
-	Dropped    map[string]uint64 // pictures, by Reason.String; every reason is there
-	Failures   uint64            // recordings that the spool refused or lost
-	LastError  string            // of the spool, the encoder or a picture; empty if there was none
+	Recording  bool              `json:"recording"`  // a clip is open
+	Images     bool              `json:"images"`     // events become pictures, by configuration or for lack of an encoder
+	Pictures   int               `json:"pictures"`   // waiting in the ring
+	Bytes      int               `json:"bytes"`      // that they hold
+	Seconds    float64           `json:"seconds"`    // from the oldest of them to the newest
+	Clips      uint64            `json:"clips"`      // finished
+	Snapshots  uint64            `json:"snapshots"`  // written, the pictures of events without clips among them
+	Heartbeats uint64            `json:"heartbeats"` // written
+	Dropped    map[string]uint64 `json:"dropped"`    // pictures, by Reason.String; every reason is there
+	Failures   uint64            `json:"failures"`   // recordings that the spool refused or lost
+	LastError  string            `json:"last_error"` // of the spool, the encoder or a picture; empty if there was none
 }
 
 // Status may be called at any time.
@@ -45,7 +43,7 @@ func (r *Recorder) Status() Status {
 	if s := r.stream; s != nil {
 		st.Pictures = s.waiting.n + s.packets.n
 		st.Bytes = s.bytes()
-		st.Length = max(s.waiting.length(), s.packets.length())
+		st.Seconds = max(s.waiting.length(), s.packets.length()).Seconds()
 	}
 	st.Dropped = make(map[string]uint64, len(reasons))
 	for i, n := range r.drops {

@@ -279,6 +279,7 @@ func (w *worker) close(e *event, next time.Duration) {
 		return
 	}
 	err := w.file.finish(next)
+	start, length := w.file.start, w.file.mux.Duration()
 	w.file = nil
 	w.r.setRecording(false)
 	if err != nil {
@@ -288,7 +289,7 @@ func (w *worker) close(e *event, next time.Duration) {
 	w.r.mu.Lock()
 	w.r.status.Clips++
 	w.r.mu.Unlock()
-	w.r.log.Info("clip finished", zap.String("event", e.id))
+	w.r.log.Info("clip finished", zap.String("event", e.id), zap.Duration("mono", start), zap.Duration("length", length))
 }
 
 // spoolFailed abandons the open clip. The event goes on in another one a little later.
