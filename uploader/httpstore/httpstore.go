@@ -128,7 +128,7 @@ func cut(parent, ctx context.Context, err error) error {
 }
 
 // body opens the item's bytes under the watchdog's eye.
-func (s *Store) body(it uploader.Item, watch *watchdog) (io.ReadCloser, error) {
+func (s *Store) body(ctx context.Context, it uploader.Item, watch *watchdog) (io.ReadCloser, error) {
 	if it.Size == 0 {
 		return http.NoBody, nil
 	}
@@ -136,7 +136,7 @@ func (s *Store) body(it uploader.Item, watch *watchdog) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &watchedBody{body: body, left: it.Size, watch: watch, idle: s.cfg.Idle, drain: s.drain(it.Size)}, nil
+	return &watchedBody{ctx: ctx, body: body, left: it.Size, watch: watch, idle: s.cfg.Idle, drain: s.drain(it.Size)}, nil
 }
 
 // drain is how long the answer may take once the last byte was handed over.
@@ -147,7 +147,7 @@ func (s *Store) drain(size int64) time.Duration {
 func (s *Store) request(ctx context.Context, it uploader.Item, token camio.Secret, watch *watchdog) (*http.Request, error) {
 	target := s.base + "/api/users/" + segment(token.Reveal()) + "/cameras/" + segment(it.Camera) +
 		"/content/" + segment(it.Name) + "?" + it.Query().Encode()
-	body, err := s.body(it, watch)
+	body, err := s.body(ctx, it, watch)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (s *Store) request(ctx context.Context, it uploader.Item, token camio.Secre
 	}
 	req.ContentLength = it.Size
 	// A kept connection may turn out to have been closed by the server; then it begins again on a new one.
-	req.GetBody = func() (io.ReadCloser, error) { return s.body(it, watch) }
+	req.GetBody = func() (io.ReadCloser, error) { return s.body(ctx, it, watch) }
 	req.Header.Set("Content-Type", it.ContentType)
 	if s.cfg.UserAgent != "" {
 		req.Header.Set("User-Agent", s.cfg.UserAgent)

@@ -56,6 +56,7 @@ func (w *watchdog) stop() {
 // A watchedBody tells the watchdog of each piece that is taken from a request's body, and of its end. The
 // transport reads it only as the connection takes bytes.
 type watchedBody struct {
+	ctx   context.Context // of the attempt: what has ended takes no more bytes
 	body  io.ReadCloser
 	left  int64
 	watch *watchdog
@@ -64,6 +65,9 @@ type watchedBody struct {
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := b.body.Read(p)
 	b.left -= int64(n)
 	if b.left > 0 && err == nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,11 +161,11 @@ func testParallel(t *testing.T, target Target) {
 	wantFiles(t, target, want)
 }
 
-// A dripBody gives half of its bytes and then calls stuck and blocks until it is closed.
+// A dripBody gives its bytes, then calls stuck, and from then on a byte now and then.
 type dripBody struct {
 	io.Reader
-	stuck  func()
-	closed chan struct{}
+	stuck func()
+	once  sync.Once
 }
 
 func (b *dripBody) Read(p []byte) (int, error) {
@@ -172,18 +173,10 @@ func (b *dripBody) Read(p []byte) (int, error) {
 	if err != io.EOF {
 		return n, err
 	}
-	b.stuck()
-	<-b.closed
-	return 0, errors.New("closed")
-}
-
-func (b *dripBody) Close() error {
-	select {
-	case <-b.closed:
-	default:
-		close(b.closed)
-	}
-	return nil
+	b.once.Do(b.stuck)
+	time.Sleep(10 * time.Millisecond)
+	p[0] = 'x'
+	return 1, nil
 }
 
 func testCancel(t *testing.T, target Target) {
@@ -192,7 +185,7 @@ func testCancel(t *testing.T, target Target) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	it := uploader.NewItem(whole.Upload, whole.Kind, whole.Started, func(int64) (io.ReadCloser, error) {
-		return &dripBody{bytes.NewReader(body[:len(body)/2]), cancel, make(chan struct{})}, nil
+		return io.NopCloser(&dripBody{Reader: bytes.NewReader(body[:len(body)/2]), stuck: cancel}), nil
 	})
 	done := make(chan error, 1)
 	go func() { done <- target.Store.Put(ctx, it) }()
