@@ -27,10 +27,11 @@ type mjpegReader struct {
 	r   *bufio.Reader
 	buf []byte
 	soi bool // the next picture's SOI has been read
+	max int  // bytes of a picture
 }
 
 func newMJPEGReader(r io.Reader) *mjpegReader {
-	return &mjpegReader{r: bufio.NewReaderSize(r, 64<<10)}
+	return &mjpegReader{r: bufio.NewReaderSize(r, 64<<10), max: maxPicture}
 }
 
 // next returns the next picture, valid until the call after; io.EOF at the end. Headers without
@@ -103,8 +104,8 @@ func (m *mjpegReader) marker() (byte, error) {
 	for {
 		p, err := m.r.ReadSlice(0xff)
 		m.buf = append(m.buf, p...)
-		if len(m.buf) > maxPicture {
-			return 0, fmt.Errorf("no end of the picture within %d MiB", maxPicture>>20)
+		if len(m.buf) > m.max {
+			return 0, m.endless()
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
@@ -117,14 +118,18 @@ func (m *mjpegReader) marker() (byte, error) {
 				return 0, err
 			}
 			m.buf = append(m.buf, b)
-			if len(m.buf) > maxPicture {
-				return 0, fmt.Errorf("no end of the picture within %d MiB", maxPicture>>20)
+			if len(m.buf) > m.max {
+				return 0, m.endless()
 			}
 		}
 		if b != 0 {
 			return b, nil
 		}
 	}
+}
+
+func (m *mjpegReader) endless() error {
+	return fmt.Errorf("no end of the picture within %d MiB", m.max>>20)
 }
 
 // segment takes the length and body of a marker segment.

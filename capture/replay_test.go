@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,23 +27,25 @@ const (
 	testFrames            = 20
 )
 
-// ffmpeg makes a recording of testFrames pictures of the demo scene, numbered by their marks, at 10
-// pictures per second.
-func ffmpeg(t testing.TB, name string, args ...string) string {
-	t.Helper()
-	scene := demo.New(demo.Options{Width: testWidth, Height: testHeight, Rate: 10})
-	var raw bytes.Buffer
+// scene is testFrames pictures of the demo scene as raw 4:2:0.
+var scene = sync.OnceValue(func() []byte {
+	s := demo.New(demo.Options{Width: testWidth, Height: testHeight, Rate: 10})
+	var raw []byte
 	var pic video.I420
 	for n := range uint64(testFrames) {
-		scene.Render(&pic, n, time.Unix(0, 0))
-		raw.Write(pic.Y)
-		raw.Write(pic.U)
-		raw.Write(pic.V)
+		s.Render(&pic, n, time.Unix(0, 0))
+		raw = append(append(append(raw, pic.Y...), pic.U...), pic.V...)
 	}
+	return raw
+})
+
+// ffmpeg makes a recording of the scene, its pictures numbered by their marks, at 10 pictures per second.
+func ffmpeg(t testing.TB, name string, args ...string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	all := append([]string{"-v", "error", "-f", "rawvideo", "-pix_fmt", "yuvj420p", "-s", fmt.Sprintf("%dx%d", testWidth, testHeight), "-r", "10", "-i", "-"}, args...)
 	cmd := exec.Command("ffmpeg", append(all, path)...)
-	cmd.Stdin = &raw
+	cmd.Stdin = bytes.NewReader(scene())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v\n%s", err, out)
 	}
