@@ -9,20 +9,19 @@ import (
 	"camward/video"
 )
 
-func benchTurbo(b *testing.B, data []byte) {
-	t := yardstick.NewTurbo()
-	defer t.Close()
-	var p video.Plane
+// turboLuma returns libjpeg-turbo's decode of data.
+func turboLuma(tb testing.TB, data []byte) func() {
+	turbo := yardstick.NewTurbo()
+	tb.Cleanup(turbo.Close)
 	w, h, err := Size(data)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
+	var p video.Plane
 	p.Resize((w+7)/8, (h+7)/8)
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := t.Luma(&p, data); err != nil {
-			b.Fatal(err)
+	return func() {
+		if err := turbo.Luma(&p, data); err != nil {
+			tb.Fatal(err)
 		}
 	}
 }
