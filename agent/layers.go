@@ -327,7 +327,7 @@ func (c *Loaded) readEnviron(environ []string) error {
 }
 
 // isTestVariable names what the project's own tests use.
-func isTestVariable(name string) bool { return name == "CAMWARD_SHARED" }
+func isTestVariable(name string) bool { return name == "CAMWARD_SHARED" || name == "CAMWARD_SHOTS" }
 
 func (c *Loaded) changesFile() string { return filepath.Join(c.StateDir, "changes.yml") }
 
