@@ -18,10 +18,10 @@ type Detection struct {
 	Length     time.Duration // from the first picture to the last
 }
 
-// Detect runs the agent's own detector over a recording, as fast as it can be read. Gaps of up to 1 s are
+// Detect runs the agent's own detector, with a camera's motion settings, over a recording, as fast as it can be read. Gaps of up to 1 s are
 // joined; neither pre-roll nor post-roll is added. progress, which may be nil, is told the position in the recording.
-func Detect(ctx context.Context, cfg motion.Config, clip string, progress func(time.Duration)) (*Detection, error) {
-	det, err := motion.New(cfg)
+func Detect(ctx context.Context, camera CameraConfig, clip string, progress func(time.Duration)) (*Detection, error) {
+	det, err := motion.New(camera.Motion)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"camward/agent"
-	"camward/motion"
 )
 
 // interval is one line of output, as motion scorers read it.
@@ -32,34 +31,29 @@ func detectVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 		if len(clips) == 0 {
 			return fmt.Errorf("%w: name at least one recording", errMisused)
 		}
-		cfg, err := motionConfig(&c, *camera)
+		cam, err := motionCamera(&c, *camera)
 		if err != nil {
 			return err
 		}
-		return detectAll(ctx, cfg, clips, std)
+		return detectAll(ctx, cam, clips, std)
 	}
 }
 
-func motionConfig(c *configFlags, camera string) (motion.Config, error) {
+// motionCamera finds the camera whose motion settings are meant; without a configuration the defaults are.
+func motionCamera(c *configFlags, name string) (agent.CameraConfig, error) {
+	cam := agent.DefaultCamera()
 	loaded, err := c.load()
-	if err != nil {
-		return motion.Config{}, fmt.Errorf("%w: %w", errMisused, err)
+	if err == nil && (len(loaded.Cameras) > 0 || name != "") {
+		cam, err = loaded.Camera(name)
 	}
-	if len(loaded.Cameras) == 0 && camera == "" {
-		return motion.Default(), nil
+	if err = errors.Join(err, cam.Motion.Validate()); err != nil {
+		return cam, fmt.Errorf("%w: %w", errMisused, err)
 	}
-	cam, err := loaded.Camera(camera)
-	if err != nil {
-		return motion.Config{}, fmt.Errorf("%w: %w", errMisused, err)
-	}
-	if err := cam.Motion.Validate(); err != nil {
-		return motion.Config{}, fmt.Errorf("%w: motion: %w", errMisused, err)
-	}
-	return cam.Motion, nil
+	return cam, nil
 }
 
 // detectAll goes on after a recording that cannot be read, and fails in the end.
-func detectAll(ctx context.Context, cfg motion.Config, clips []string, std stdio) error {
+func detectAll(ctx context.Context, cam agent.CameraConfig, clips []string, std stdio) error {
 	lines := json.NewEncoder(std.out)
 	lines.SetEscapeHTML(false)
 	var errs []error
@@ -67,7 +61,7 @@ func detectAll(ctx context.Context, cfg motion.Config, clips []string, std stdio
 		name := filepath.Base(clip)
 		p := newProgress(std.err, fmt.Sprintf("%d/%d %s", i+1, len(clips), name))
 		start := time.Now()
-		d, err := agent.Detect(ctx, cfg, clip, p.at)
+		d, err := agent.Detect(ctx, cam, clip, p.at)
 		p.clear()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

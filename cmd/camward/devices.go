@@ -11,21 +11,17 @@ import (
 	"golang.org/x/term"
 
 	"camward/agent"
-	"camward/capture"
 	"camward/internal/atomicfile"
 )
 
 func devicesVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 	asJSON := fs.Bool("json", false, "print JSON")
 	return func(_ context.Context, _ []string, std stdio) error {
-		list, err := capture.Devices()
+		list, err := agent.Devices()
 		if err != nil {
 			return err
 		}
 		if *asJSON {
-			if list == nil {
-				list = []capture.Device{}
-			}
 			e := json.NewEncoder(std.out)
 			e.SetIndent("", "  ")
 			return e.Encode(list)
@@ -83,7 +79,7 @@ func snapshotCamera(c *configFlags, camera, source string) (agent.CameraConfig, 
 	return cam, cam.Config.Validate()
 }
 
-func printDevice(std stdio, d capture.Device) {
+func printDevice(std stdio, d agent.Device) {
 	fmt.Fprintf(std.out, "%s  %s", d.Path, d.Card)
 	if d.Driver != "" {
 		fmt.Fprintf(std.out, " (%s)", d.Driver)
@@ -103,7 +99,7 @@ func printDevice(std stdio, d capture.Device) {
 		fmt.Fprintf(std.out, "  %s  %s%s\n", f.FourCC, f.Name, note)
 		for _, z := range f.Sizes {
 			size := z.Size.String()
-			if z.Max != (capture.Size{}) {
+			if z.Max.Width > 0 {
 				size += " to " + z.Max.String()
 			}
 			fmt.Fprintf(std.out, "    %s at %v pictures per second\n", size, z.Rates)

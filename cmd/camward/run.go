@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"camward/agent"
-	"camward/web"
 )
 
 func runVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
@@ -32,7 +31,7 @@ func runVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 			return err
 		}
 		if a.FreshPassword != "" {
-			fmt.Fprintf(std.out, "The password of this camera, shown only now: %s (user %s)\n", a.FreshPassword, web.User)
+			fmt.Fprintf(std.out, "The password of this camera, shown only now: %s (user %s)\n", a.FreshPassword, agent.User)
 		}
 		return a.Run(ctx)
 	}
@@ -66,19 +65,19 @@ func passwordVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error
 			return fmt.Errorf("%w: %w", errMisused, err)
 		}
 		if !*reset {
-			if !web.HasPassword(cfg.StateDir) {
+			if !agent.HasPassword(cfg.StateDir) {
 				fmt.Fprintln(std.out, "no password is set yet; the first start that listens beyond the loopback makes one")
 				return nil
 			}
-			fmt.Fprintf(std.out, "a password is set for user %s; it is not kept as text. A new one: camward password --reset\n", web.User)
+			fmt.Fprintf(std.out, "a password is set for user %s; it is not kept as text. A new one: camward password --reset\n", agent.User)
 			return nil
 		}
-		_, text, err := web.ResetPassword(cfg.StateDir)
+		text, err := agent.ResetPassword(cfg.StateDir)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(std.out, "%s\n", text)
-		fmt.Fprintf(std.err, "That is the new password of user %s, shown only now. A running camward takes it at its next start.\n", web.User)
+		fmt.Fprintf(std.err, "That is the new password of user %s, shown only now. A running camward takes it at its next start.\n", agent.User)
 		return nil
 	}
 }
