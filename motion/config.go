@@ -34,13 +34,13 @@ type Config struct {
 	// MinContrast is how much a place must differ from its background, in levels of 255, where the picture
 	// is free of noise: 2 to 64, default 6.
 	MinContrast float64 `yaml:"min_contrast"`
-	// MinDuration is how long something must move before it counts: 0 to 10s, default 250ms. Two pictures are the least.
+	// MinDuration is how long something must move before it counts: 0 to 10s, default 300ms. Two pictures are the least.
 	MinDuration time.Duration `yaml:"min_duration"`
 }
 
 // Default gives the settings that suit most cameras.
 func Default() Config {
-	return Config{MinArea: 0.001, MinContrast: 6, MinDuration: 250 * time.Millisecond}
+	return Config{MinArea: 0.001, MinContrast: 6, MinDuration: 300 * time.Millisecond}
 }
 
 // Validate reports every fault at once, each under its key.

@@ -55,6 +55,7 @@ type Detector struct {
 	interval time.Duration // between planes analysed, smoothed
 	learning time.Duration // what is left of the time in which nothing is decided
 	learned  time.Duration // how long learning has gone on
+	starting bool          // learning because nothing is known, not because the light changed
 	gain     float64       // mean over the last moments
 	changed  [3]mask       // changed cells now and in the two pictures before
 	evidence time.Duration // how long something has moved, less how long not
@@ -72,7 +73,7 @@ func New(cfg Config) (*Detector, error) {
 // Step takes the next picture: its capture stamp and its luma, of which nothing is kept. An eighth of the camera's width and
 // height is plenty; less than 64 samples along the longer side makes the cells larger, and 20 x 15 is the least that is
 // of use. Pictures that come faster than the detector needs repeat the last decision. A plane of another size, a
-// stamp that goes back and a gap of more than 3 s start learning anew; for the 0.7 s of learning nothing moves.
+// stamp that goes back and a gap of more than 3 s start learning anew; for the 1.5 s of it nothing moves.
 func (d *Detector) Step(mono time.Duration, luma *video.Plane) Decision {
 	if luma.Width < 1 || luma.Height < 1 {
 		return Decision{}
@@ -114,13 +115,15 @@ func (d *Detector) begin() {
 	d.interval = 0
 	d.scene.reset(&d.tune)
 	d.scene.learned = 1
+	d.scene.setBase(&d.tune, d.cfg.MinContrast, 1)
 	d.startLearning()
+	d.learning, d.starting = d.tune.start, true
 	d.decision = Decision{Gain: 1}
 }
 
 // startLearning forgets what moved and lets the background follow the picture for a while.
 func (d *Detector) startLearning() {
-	d.learning, d.learned = d.tune.learn, 0
+	d.learning, d.learned, d.starting = d.tune.learn, 0, false
 	d.gain = 1
 	d.changed = [3]mask{}
 	d.evidence = 0
@@ -157,8 +160,11 @@ func (d *Detector) analyse(dt time.Duration) Decision {
 func (d *Detector) learn(dt time.Duration, gain float64) {
 	d.learning -= dt
 	d.learned += dt
-	if math.Abs(gain-1) > d.tune.unsteady && d.learned < d.tune.maxLearn {
+	if !d.starting && math.Abs(gain-1) > d.tune.unsteady && d.learned < d.tune.maxLearn {
 		d.learning, d.scene.learned = d.tune.learn, 0
+	}
+	if d.starting {
+		d.scene.learnFlicker(&d.tune)
 	}
 	d.scene.learn(&d.tune, dt)
 	d.scene.setBase(&d.tune, d.cfg.MinContrast, 1)
@@ -200,7 +206,7 @@ func (d *Detector) largest(dec *Decision) (best blob) {
 	dec.Cells = counted.count()
 	d.parts.label(&counted, &d.scene.fresh, d.scene.rows)
 	for b := range d.parts.all() {
-		if float64(b.fresh) >= d.tune.freshShare*float64(b.cells) && b.cells > best.cells {
+		if float64(b.fresh) >= min(d.tune.freshMin, d.tune.freshShare*float64(b.cells)) && b.cells > best.cells {
 			best = b
 		}
 	}

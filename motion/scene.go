@@ -75,6 +75,17 @@ func (s *scene) gain() float64 {
 	return maxGain
 }
 
+// learnFlicker is for a start, when nothing is known of what always flickers, such as a clock: each change
+// from picture to picture counts for much. Call it before learn.
+func (s *scene) learnFlicker(t *tuning) {
+	kick := int32(t.startKick * 4096)
+	for i, v := range s.now[:s.cols*s.rows] {
+		if change := abs(v - s.before[i]); change > s.base[i] {
+			s.flicker[i] += max(0, change<<4-s.flicker[i]) * kick >> 12
+		}
+	}
+}
+
 // learn moves the background to the mean of the pictures since learning began.
 func (s *scene) learn(t *tuning, dt time.Duration) {
 	s.learned++
@@ -152,11 +163,11 @@ func (s *scene) compare(r rates, gain float64, changed *mask) {
 			}
 			// The background takes over the exposure at a pace of its own, wherever something moves too.
 			background[x] = min(back+(expected<<4-back)*r.exposure>>12+diff<<4*share>>12, white<<4)
-			step := v<<4 - recent[x]
-			if abs(step) > limit<<3 { // half the threshold
+			step := min(max(v<<4-recent[x], -base[x]<<4), base[x]<<4) // so that a step of any height is fresh equally long
+			if abs(step) > base[x]<<3 {
 				fresh |= 1 << x
 			}
-			recent[x] += step * r.recent >> 12
+			recent[x] = v<<4 - step + step*r.recent>>12
 			before[x] = v
 		}
 		changed[y], s.fresh[y], s.differs[y] = word, fresh, differs

@@ -13,7 +13,9 @@ type tuning struct {
 	sceneShare float64       // of the picture changing at once is a scene change
 	sceneGain  float64       // so is brightness changing by this share
 	sceneRise  time.Duration // within about this time; slower is exposure, which the gain follows
-	learn      time.Duration // how long
+	start      time.Duration // how long at the start
+	startKick  float64       // share by which each change raises the flicker average then
+	learn      time.Duration // how long after a scene change
 	unsteady   float64       // brightness still changing by this share starts learning over
 	maxLearn   time.Duration // but not for longer than this
 	startNoise float64       // mean deviation assumed at first, in levels
@@ -39,10 +41,11 @@ type tuning struct {
 	sparse     time.Duration // with pictures further apart, a change near it in one picture before is enough
 	recent     time.Duration // memory of what is a fresh change
 	freshShare float64       // of a part's cells that must be freshly changed, or it is what a departed object left
-	minCells   int           // smallest part, whatever Config.MinArea says
-	sure       float64       // a part this many times the smallest counts in full, smaller ones proportionally
-	fall       float64       // speed at which evidence shrinks without motion, against its growth with it
-	hold       float64       // evidence is kept up to this many times what is needed
+	freshMin   float64
+	minCells   int     // smallest part, whatever Config.MinArea says
+	sure       float64 // a part this many times the smallest counts in full, smaller ones proportionally
+	fall       float64 // speed at which evidence shrinks without motion, against its growth with it
+	hold       float64 // evidence is kept up to this many times what is needed
 }
 
 func defaultTuning() tuning {
@@ -53,6 +56,8 @@ func defaultTuning() tuning {
 		sceneShare: 0.35,
 		sceneGain:  0.25,
 		sceneRise:  500 * time.Millisecond,
+		start:      1500 * time.Millisecond,
+		startKick:  0.3,
 		learn:      700 * time.Millisecond,
 		unsteady:   0.05,
 		maxLearn:   3 * time.Second,
@@ -73,8 +78,9 @@ func defaultTuning() tuning {
 
 		reach:      6,
 		sparse:     300 * time.Millisecond,
-		recent:     500 * time.Millisecond,
-		freshShare: 0.2,
+		recent:     350 * time.Millisecond,
+		freshShare: 0.5,
+		freshMin:   3,
 		minCells:   3,
 		sure:       2,
 		fall:       0.7,
