@@ -101,6 +101,66 @@ func TestASlowEncoderLosesPicturesEvenly(t *testing.T) {
 	}
 }
 
+func TestASlowEncoderOfARawCameraLosesPicturesEvenly(t *testing.T) {
+	format := video.Format{FourCC: video.YUYV, Width: 160, Height: 120, Rate: 15}
+	cfg := quiet()
+	cfg.RingBytes = 1 << 20
+	g := bubble(t, cfg, format, raw(t, "yuyv422", 160, 120, 160*120*2, 30), func(g *rig) {
+		slow(g.r, 100*time.Millisecond)
+		g.run(func() {
+			g.live(shot{frames: 200}, shot{150, true}, shot{frames: 150})
+			if st := g.r.Status(); st.Bytes > cfg.RingBytes || st.Dropped["overload"] < 100 {
+				t.Errorf("status %+v", st)
+			}
+			time.Sleep(time.Minute)
+		})
+	})
+	p := ffprobe(t, g.clips(1)[0].path)
+	for i := 1; i < len(p.pts); i++ {
+		if gap := p.pts[i] - p.pts[i-1]; gap > 2*step+step/2 {
+			t.Errorf("a gap of %v at %v", gap, p.pts[i-1])
+		}
+	}
+	if length := p.pts[len(p.pts)-1]; length < 19*time.Second {
+		t.Errorf("the clip lasts %v, want 20 s", length)
+	}
+}
+
+// A failingEncoder refuses some pictures.
+type failingEncoder struct {
+	encoder
+	refuses func(seq uint64) bool
+}
+
+func (e failingEncoder) Encode(img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
+	if e.refuses(seq) {
+		return video.Packet{}, errors.New("not this one")
+	}
+	return e.encoder.Encode(img, mono, seq, key)
+}
+
+func TestAnEncoderThatRefusesPicturesCostsThoseAlone(t *testing.T) {
+	format, data := small(t)
+	refuses := func(seq uint64) bool { return seq == 0 || seq == 33 || seq >= 40 && seq < 45 }
+	g := bubble(t, quiet(), format, data, func(g *rig) {
+		g.r.newEncoder = func(c h264.Config) (encoder, error) {
+			e, err := newEncoder(c)
+			return failingEncoder{e, refuses}, err
+		}
+		g.run(func() { g.play(shot{60, true}) })
+	})
+	var want []time.Duration
+	for _, f := range g.fed {
+		if !refuses(f.Seq) {
+			want = append(want, f.Mono)
+		}
+	}
+	checkClip(t, g.clips(1)[0], want)
+	if st := g.r.Status(); st.Dropped["encoder"] != 7 || st.LastError != "not this one" {
+		t.Errorf("status %+v", st)
+	}
+}
+
 func TestThePreRollBurstLosesNoLiveFrame(t *testing.T) {
 	format, data := small(t)
 	g := bubble(t, quiet(), format, data, func(g *rig) {
