@@ -1,45 +1,210 @@
 package lab
 
 import (
+	"bytes"
 	"context"
+	_ "embed"
+	"flag"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"camward/scripts/lab/scene"
 )
 
-func TestHello(t *testing.T) {
-	m := Machines[0]
+var guests = flag.String("lab", "", "comma-separated guests to boot: arm64, armhf")
+
+//go:embed jobs/common.sh
+var commonJob string
+
+//go:embed jobs/usb.sh
+var usbJob string
+
+//go:embed jobs/vivid.sh
+var vividJob string
+
+// A window is where an event's clip has to begin and end, in picture numbers.
+type window struct{ firstMin, firstMax, lastMin, lastMax int }
+
+// scenarios are what is run in each guest. Windows follow from the walk's first and last picture,
+// 5 s of pre-roll of which 4 s must be there, 3 s of post-roll, and a second for detection.
+var scenarios = []struct {
+	name, script    string
+	film            func() ([]byte, error) // pictures for the guest's share; nil for none
+	programs        []string
+	events          []window
+	countOfPictures bool // every missing number must be counted as dropped
+}{
+	{
+		name: "usb", script: usbJob, programs: []string{"usbcam"},
+		film:            func() ([]byte, error) { return scene.New(640, 480, scene.Times{Quiet: 35, Walk: 25, Period: 105, Walks: 2}).Film(600) },
+		events:          []window{{9, 16, 68, 84}, {114, 121, 173, 189}},
+		countOfPictures: true,
+	}, {
+		name: "vivid", script: vividJob, programs: []string{"vividfeed"},
+		events: []window{{10, 18, 60, 78}},
+	},
+}
+
+func TestWhatTheCameraShowedIsInTheCloud(t *testing.T) {
+	if *guests == "" {
+		t.Skip("not run: no guest is named; make lab boots them")
+	}
+	for name := range strings.SplitSeq(*guests, ",") {
+		m, err := MachineByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sc := range scenarios {
+			t.Run(name+"/"+sc.name, func(t *testing.T) {
+				job := Job{Files: map[string][]byte{"camward": agentBinary(t, m)}, Share: t.TempDir()}
+				for _, p := range sc.programs {
+					job.Files[p] = helper(t, m, p)
+				}
+				if sc.film != nil {
+					film, err := sc.film()
+					if err == nil {
+						err = os.WriteFile(filepath.Join(job.Share, "film.mjpeg"), film, 0o644)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				cloud := startCloud(t)
+				job.Script = fmt.Sprintf("CLOUD=%s TOKEN=%s NAME=%s\n%s\n%s", cloud.inGuest(), cloud.UploadToken, sc.name, commonJob, sc.script)
+				boot(t, m, job)
+				clips, snapshots := cloud.clips(t, sc.name)
+				if snapshots < len(sc.events) {
+					t.Errorf("%d snapshots, want one for each of %d events", snapshots, len(sc.events))
+				}
+				compare(t, job.Share, clips, sc.events, sc.countOfPictures)
+			})
+		}
+	}
+}
+
+// boot runs the job and fails with the guest's own words if it fails.
+func boot(t *testing.T, m Machine, job Job) {
+	t.Helper()
 	img, err := Prepare(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	var console bytes.Buffer
+	const limit = 4 * time.Minute
+	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("no end within %v", limit))
 	defer cancel()
-	share := t.TempDir()
-	film, _ := scene.New(640, 480, 60, 60, 240).Film(100)
-	t.Log(len(film))
-	os.WriteFile(share+"/film.mjpeg", film, 0o644)
-	cmd := exec.Command("go", "build", "-o", share+"/usbcam", "./usbcam")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=arm64")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatal(string(out))
+	code, err := img.Boot(ctx, job, &console)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("the job's exit code is %d", code)
 	}
-	u, _ := os.ReadFile(share + "/usbcam")
-	p, _ := os.ReadFile("/tmp/camprobe.arm64")
-	cmd = exec.Command("go", "build", "-o", share+"/vividfeed", "./vividfeed")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=arm64")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatal(string(out))
+	if err != nil || testing.Verbose() {
+		t.Logf("console of %s:\n%s", m.Name, &console)
+		agent, _ := os.ReadFile(filepath.Join(job.Share, "agent.log"))
+		t.Logf("the agent's log:\n%s", agent)
 	}
-	v, _ := os.ReadFile(share + "/vividfeed")
-	code, err := img.Boot(ctx, Job{Script: `
-vividfeed -shown /tmp/shown &
-sleep 3
-sed -i s/a/a/ /tmp/shown; top -b -n 1 | head
-camprobe /dev/video0 YUYV 640x480 300
-tail -3 /tmp/shown; top -b -n 1 | head`, Files: map[string][]byte{"usbcam": u, "camprobe": p, "vividfeed": v}, Share: share}, os.Stdout)
-	t.Log(code, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if testing.Verbose() {
+		status, _ := os.ReadFile(filepath.Join(job.Share, "status.json"))
+		t.Logf("the agent's status at the end:\n%s", status)
+	}
+}
+
+// compare holds the clips against the camera's log and the agent's own count of drops.
+func compare(t *testing.T, share string, clips [][]byte, events []window, counted bool) {
+	t.Helper()
+	f, err := os.Open(filepath.Join(share, "shown"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	shown, err := ReadShown(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := countDrops(t, filepath.Join(share, "metrics"))
+	if len(clips) != len(events) {
+		t.Errorf("the cloud holds %d clips, want %d", len(clips), len(events))
+	}
+	missing := 0
+	for i, clip := range clips {
+		rec, err := ReadRecording(clip)
+		if err != nil {
+			t.Errorf("clip %d: %v", i+1, err)
+			continue
+		}
+		v := rec.Compare(shown)
+		if testing.Verbose() {
+			t.Logf("clip %d: %v", i+1, rec)
+		}
+		t.Logf("clip %d: %d pictures, numbers %d to %d, %d missing %v", i+1, len(rec), v.First, v.Last, len(v.Missing), v.Missing)
+		if v.Unreadable > 0 || len(v.Disorder) > 0 {
+			t.Errorf("clip %d: %d pictures without a number, out of order %v", i+1, v.Unreadable, v.Disorder)
+		}
+		if i < len(events) {
+			if w := events[i]; v.First < w.firstMin || v.First > w.firstMax || v.Last < w.lastMin || v.Last > w.lastMax {
+				t.Errorf("clip %d shows %d to %d, want %+v", i+1, v.First, v.Last, w)
+			}
+		}
+		missing += len(v.Missing)
+	}
+	t.Logf("the camera showed %d whole pictures; the agent counted %d drops; %d numbers are missing", len(shown), dropped, missing)
+	if counted && missing > dropped {
+		t.Errorf("%d numbers are missing, but only %d drops were counted", missing, dropped)
+	}
+}
+
+// countDrops adds up the agent's counters of dropped pictures.
+func countDrops(t *testing.T, metrics string) (sum int) {
+	t.Helper()
+	b, err := os.ReadFile(metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "camward_frames_dropped_total") {
+			n, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndex(line, " "):]), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n > 0 {
+				t.Log(strings.TrimSpace(line))
+			}
+			sum += int(n)
+		}
+	}
+	return sum
+}
+
+// agentBinary is the static agent for the guest, as make cross leaves it.
+func agentBinary(t *testing.T, m Machine) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../../dist/camward-linux-" + m.Binary)
+	if err != nil {
+		t.Fatalf("%v (make cross makes it)", err)
+	}
+	return b
+}
+
+// helper compiles one of the lab's own programs for the guest.
+func helper(t *testing.T, m Machine, name string) []byte {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), name)
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "./"+name)
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux"), m.Goarch...)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", name, err, msg)
+	}
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

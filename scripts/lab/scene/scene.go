@@ -13,12 +13,22 @@ import (
 	"camward/video"
 )
 
-// A Scene repeats every Period pictures: Quiet ones, Walk ones with the figure, and the rest quiet
-// again. It is not safe for concurrent use; the pictures it returns are its own until the
-// next call.
-type Scene struct {
-	Quiet, Walk, Period int
+// Times say when the figure walks, in pictures. A scene repeats every Period: Quiet ones, Walk ones
+// with the figure, and the rest quiet again. After Walks walks (0: never) it stays quiet.
+type Times struct{ Quiet, Walk, Period, Walks int }
 
+// ParseTimes reads "QUIET,WALK,PERIOD,WALKS".
+func ParseTimes(s string) (t Times, err error) {
+	if _, err := fmt.Sscanf(s, "%d,%d,%d,%d", &t.Quiet, &t.Walk, &t.Period, &t.Walks); err != nil || t.Period < 1 || t.Walk < 1 {
+		return t, fmt.Errorf("times of walks %q: want QUIET,WALK,PERIOD,WALKS", s)
+	}
+	return t, nil
+}
+
+// A Scene draws pictures by number. It is not safe for concurrent use; the pictures it returns are
+// its own until the next call.
+type Scene struct {
+	Times
 	room  video.Plane // what never changes
 	luma  video.Plane
 	yuyv  []byte
@@ -26,8 +36,8 @@ type Scene struct {
 }
 
 // New returns a scene of width x height pixels, both multiples of 16.
-func New(width, height, quiet, walk, period int) *Scene {
-	s := &Scene{Quiet: quiet, Walk: walk, Period: period}
+func New(width, height int, t Times) *Scene {
+	s := &Scene{Times: t}
 	s.room.Resize(width, height)
 	s.luma.Resize(width, height)
 	seed := uint32(1)
@@ -62,7 +72,7 @@ func (s *Scene) Luma(n int) *video.Plane {
 	for i, v := range s.room.Pix {
 		s.luma.Pix[i] = v + from[i]
 	}
-	if at := n%s.Period - s.Quiet; at >= 0 && at < s.Walk {
+	if at := n%s.Period - s.Quiet; at >= 0 && at < s.Walk && (s.Walks == 0 || n/s.Period < s.Walks) {
 		s.figure(at)
 	}
 	x, y := video.MarkAt(s.luma.Width, s.luma.Height)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestEveryPictureCarriesItsNumber(t *testing.T) {
-	s := New(640, 480, 10, 20, 40)
+	s := New(640, 480, Times{10, 20, 40, 0})
 	x, y := video.MarkAt(640, 480)
 	for n := range 50 {
 		if got, ok := video.ReadMark(s.Luma(n), x, y); !ok || got != uint32(n) {
@@ -20,7 +20,7 @@ func TestEveryPictureCarriesItsNumber(t *testing.T) {
 }
 
 func TestNumbersSurviveTheCameraJPEG(t *testing.T) {
-	s := New(640, 480, 1, 2, 4)
+	s := New(640, 480, Times{1, 2, 4, 0})
 	data, err := s.Film(4)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestNumbersSurviveTheCameraJPEG(t *testing.T) {
 }
 
 func TestTheFigureIsThereWhenItShouldBe(t *testing.T) {
-	s := New(320, 240, 10, 20, 40)
+	s := New(320, 240, Times{10, 20, 40, 2})
 	difference := func(a, b int) (cells int) {
 		first := bytes.Clone(s.Luma(a).Pix)
 		for i, v := range s.Luma(b).Pix[:320*200] { // above the mark
@@ -57,7 +57,7 @@ func TestTheFigureIsThereWhenItShouldBe(t *testing.T) {
 	for _, tt := range []struct {
 		n    int
 		want bool
-	}{{5, false}, {9, false}, {20, true}, {31, false}, {45, false}, {60, true}} {
+	}{{5, false}, {9, false}, {20, true}, {31, false}, {45, false}, {60, true}, {100, false}} {
 		if got := difference(0, tt.n) > 500; got != tt.want {
 			t.Errorf("picture %d: figure %v, want %v", tt.n, got, tt.want)
 		}

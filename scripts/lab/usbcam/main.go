@@ -2,7 +2,7 @@
 // (USB/IP), so that uvcvideo sees real hardware: UVC 1.0, bulk, 640x480 MJPEG and YUYV at 30, 15,
 // 10 or 5 pictures a second. It runs in the lab's guest, as root.
 //
-//	usbcam -film film.mjpeg -walk 60,60,240 -shown shown.txt -commands FIFO
+//	usbcam -film film.mjpeg -walk 35,25,105,2 -shown shown.txt -commands FIFO
 //
 // Pictures are sent in order, each once; the file shown gets a line for each one sent: number,
 // mode, wall clock in milliseconds. After the last JPEG the film starts over, so make it long enough.
@@ -22,7 +22,7 @@ import (
 
 func main() {
 	film := flag.String("film", "", "JPEG pictures, one after the other")
-	walk := flag.String("walk", "60,60,240", "raw pictures: quiet, walk and period of the scene, in pictures")
+	walk := flag.String("walk", "35,25,105,2", "raw pictures: when the figure walks, see package scene")
 	shown := flag.String("shown", "/dev/null", "log of the pictures sent")
 	commands := flag.String("commands", "", "FIFO to read commands from")
 	serial := flag.String("serial", "0001", "the camera's USB serial number")
@@ -34,15 +34,15 @@ func main() {
 }
 
 func run(filmFile, walk, shownFile, fifo, serial string) error {
-	var quiet, steps, period int
-	if _, err := fmt.Sscanf(walk, "%d,%d,%d", &quiet, &steps, &period); err != nil || period < 1 {
-		return fmt.Errorf("-walk %s: want three numbers", walk)
+	times, err := scene.ParseTimes(walk)
+	if err != nil {
+		return err
 	}
 	data, err := os.ReadFile(filmFile)
 	if err != nil {
 		return err
 	}
-	film, err := newFilm(data, scene.New(width, height, quiet, steps, period))
+	film, err := newFilm(data, scene.New(width, height, times))
 	if err != nil {
 		return fmt.Errorf("%s: %w", filmFile, err)
 	}

@@ -2,7 +2,7 @@
 // back into its HDMI input and streams raw pictures to the output, so that what the agent captures
 // is known pixel for pixel. It runs in the lab's guest, as root.
 //
-//	vividfeed -capture /dev/video0 -output /dev/video1 -rate 4 -walk 24,24,96 -shown shown.txt
+//	vividfeed -capture /dev/video0 -output /dev/video1 -rate 4 -walk 32,24,104,1 -shown shown.txt
 //
 // vivid captures 60 pictures a second and repeats one until the next comes, so a number is seen many
 // times. The file shown gets a line for each new picture: number, "run", wall clock in milliseconds.
@@ -26,13 +26,13 @@ func main() {
 	capture := flag.String("capture", "/dev/video0", "vivid's capture node")
 	output := flag.String("output", "/dev/video1", "vivid's output node")
 	rate := flag.Float64("rate", 4, "new pictures a second")
-	walk := flag.String("walk", "24,24,96", "quiet, walk and period of the scene, in pictures")
+	walk := flag.String("walk", "32,24,104,1", "when the figure walks, see package scene")
 	shownFile := flag.String("shown", "/dev/null", "log of the pictures shown")
 	flag.Parse()
 	err := func() error {
-		var quiet, steps, period int
-		if _, err := fmt.Sscanf(*walk, "%d,%d,%d", &quiet, &steps, &period); err != nil || period < 1 {
-			return fmt.Errorf("-walk %s: want three numbers", *walk)
+		times, err := scene.ParseTimes(*walk)
+		if err != nil {
+			return err
 		}
 		shown, err := os.Create(*shownFile)
 		if err != nil {
@@ -43,7 +43,7 @@ func main() {
 		if err != nil {
 			return err
 		}
-		return feed(out, scene.New(width, height, quiet, steps, period), time.Duration(float64(time.Second) / *rate), shown)
+		return feed(out, scene.New(width, height, times), time.Duration(float64(time.Second) / *rate), shown)
 	}()
 	fmt.Fprintln(os.Stderr, "vividfeed:", err)
 	os.Exit(1)
