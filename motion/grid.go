@@ -17,7 +17,6 @@ type grid struct {
 	xs, ys        [maxSide]taps
 	xweight       uint32 // sum of the weights across a cell, in 1/16 sample
 	skip          int    // of the lines of a large plane only every skip-th is read
-	scale         uint32 // 2^32 * levelUnit / weight of a cell
 	line          [maxSide]uint32
 	lineAt        int // line of the plane that the field above holds
 }
@@ -102,18 +101,17 @@ func (g *grid) sumLine(p *video.Plane, y int) {
 	}
 	g.lineAt = y
 	pix := p.Pix[y*p.Stride:][:p.Width]
-	for x := range g.line[:g.cols] {
-		t := g.xs[x]
-		s := pix[t.at:][:t.n]
+	line := g.line[:g.cols]
+	for x := range line {
+		t := &g.xs[x]
+		s := pix[t.at:]
 		sum := uint32(s[0]) * uint32(t.first)
-		if n := len(s) - 1; n > 0 {
+		if n := int(t.n) - 1; n > 0 && n < len(s) {
 			sum += uint32(s[n]) * uint32(t.last)
-			mid := uint32(0)
 			for _, v := range s[1:n] {
-				mid += uint32(v)
+				sum += uint32(v) * 16
 			}
-			sum += mid * 16
 		}
-		g.line[x] = sum
+		line[x] = sum
 	}
 }

@@ -61,11 +61,11 @@ func TestWhatIsMotionAndWhatIsNot(t *testing.T) {
 }
 
 func TestPictureRateChangesNothing(t *testing.T) {
-	w := world{noise: 4, boxes: []func(float64) worldBox{across(8, 5, 180)}}
+	w := world{noise: 4, boxes: []func(float64) worldBox{across(4, 5, 180)}}
 	for _, fps := range []float64{5, 7.5, 10, 12.5, 15, 20, 25, 30, 60} {
 		t.Run(fmt.Sprintf("%v", fps), func(t *testing.T) {
 			t.Parallel()
-			show(t, Default(), &w, 80, 60, fps, 20).wantOne(t, 8, 13)
+			show(t, Default(), &w, 80, 60, fps, 12).wantOne(t, 4, 9)
 		})
 	}
 }
@@ -81,11 +81,11 @@ func TestOnePictureASecondStillFindsASlowPerson(t *testing.T) {
 }
 
 func TestPictureSizeChangesNothing(t *testing.T) {
-	w := world{noise: 4, boxes: []func(float64) worldBox{across(8, 5, 180)}}
-	for _, size := range [][2]int{{20, 15}, {40, 30}, {80, 60}, {60, 80}, {96, 54}, {120, 67}, {160, 90}, {240, 135}, {640, 480}} {
+	w := world{noise: 4, boxes: []func(float64) worldBox{across(4, 5, 180)}}
+	for _, size := range [][2]int{{20, 15}, {40, 30}, {80, 60}, {60, 80}, {96, 54}, {120, 67}, {160, 90}, {240, 135}, {256, 192}} {
 		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
 			t.Parallel()
-			show(t, Default(), &w, size[0], size[1], 10, 18).wantOne(t, 8, 13)
+			show(t, Default(), &w, size[0], size[1], 10, 12).wantOne(t, 4, 9)
 		})
 	}
 }

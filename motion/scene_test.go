@@ -14,6 +14,8 @@ type world struct {
 	noise float64                    // levels, uniform
 	light func(t float64) float64    // factor; nil is 1
 	boxes []func(t float64) worldBox // later ones are in front
+
+	background []float64 // for the size last rendered
 }
 
 type worldBox struct {
@@ -56,12 +58,19 @@ func (w *world) render(p *video.Plane, t float64, seed uint32) {
 	if w.light != nil {
 		light = w.light(t)
 	}
+	boxes := make([]worldBox, len(w.boxes))
+	for i, box := range w.boxes {
+		boxes[i] = box(t)
+	}
+	if len(w.background) != p.Width*p.Height {
+		w.background = worldBackground(p.Width, p.Height)
+	}
 	for y := range p.Height {
 		for x := range p.Width {
 			fx, fy := (float64(x)+0.5)/float64(p.Width), (float64(y)+0.5)/float64(p.Height)
-			v := 90 + 40*math.Sin(9*fx+2*fy) + 20*math.Sin(7*fy)
-			for _, box := range w.boxes {
-				if b := box(t); fx >= b.x && fx < b.x+b.w && fy >= b.y && fy < b.y+b.h {
+			v := w.background[y*p.Width+x]
+			for _, b := range boxes {
+				if fx >= b.x && fx < b.x+b.w && fy >= b.y && fy < b.y+b.h {
 					v = b.level + 20*math.Sin(60*fy)
 				}
 			}
@@ -70,6 +79,15 @@ func (w *world) render(p *video.Plane, t float64, seed uint32) {
 			p.Pix[y*p.Stride+x] = uint8(math.Max(0, math.Min(255, v+0.5)))
 		}
 	}
+}
+
+func worldBackground(width, height int) []float64 {
+	b := make([]float64, width*height)
+	for i := range b {
+		fx, fy := (float64(i%width)+0.5)/float64(width), (float64(i/width)+0.5)/float64(height)
+		b[i] = 90 + 40*math.Sin(9*fx+2*fy) + 20*math.Sin(7*fy)
+	}
+	return b
 }
 
 // A showing is what a detector made of a world.
@@ -85,6 +103,8 @@ func show(t *testing.T, cfg Config, w *world, width, height int, fps, length flo
 	if err != nil {
 		t.Fatal(err)
 	}
+	own := *w // parallel tests share w
+	w = &own
 	var p video.Plane
 	var j Joiner
 	var s showing
