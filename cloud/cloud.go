@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -65,6 +66,7 @@ type Server struct {
 
 	pollLimit, hintLimit, signinLimit *limiter
 	hashing                           chan struct{} // one entry for each password being hashed
+	scaling                           chan struct{} // one for each picture being scaled
 }
 
 // An Account is what AddUser made. The tokens cannot be read again except the upload token.
@@ -106,6 +108,7 @@ func New(cfg Config) (*Server, error) {
 		hintLimit:   newLimiter(0.5, 30, cfg.Now),
 		signinLimit: newLimiter(0.1, 10, cfg.Now),
 		hashing:     make(chan struct{}, 2),
+		scaling:     make(chan struct{}, max(2, runtime.NumCPU())),
 	}
 	if s.pages, err = newPages(); err != nil {
 		return nil, errors.Join(err, st.Close())

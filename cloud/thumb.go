@@ -62,7 +62,10 @@ func (s *Server) picture(it *item, sc scale) ([]byte, error) {
 	return b, err
 }
 
+// scaled decodes and scales; few at a time, since a large picture takes hundreds of megabytes.
 func (s *Server) scaled(it *item, sc scale) ([]byte, error) {
+	s.scaling <- struct{}{}
+	defer func() { <-s.scaling }()
 	f, err := os.Open(s.contentPath(it.File))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errNotFound
