@@ -45,16 +45,16 @@ type Camera struct {
 
 // Status is what a camera is doing. The counters cover all runs.
 type Status struct {
-	Source    string        `json:"source"`       // as configured
-	Device    string        `json:"device"`       // what was opened: node or file; empty before
-	Card      string        `json:"card"`         // the device's name for itself
-	Running   bool          `json:"running"`      // frames are expected
-	Format    video.Format  `json:"format"`       // as granted
-	Frames    uint64        `json:"frames"`       // published
-	Drops     uint64        `json:"drops"`        // missing by their sequence numbers
-	Errored   uint64        `json:"errored"`      // broken or empty pictures, discarded
-	Last      time.Duration `json:"last_mono_ns"` // Frame.Mono of the last frame; 0 before the first
-	LastError string        `json:"last_error"`   // of the last run that failed
+	Source    string        `json:"source"`          // as configured
+	Device    string        `json:"device"`          // what was opened: node or file; empty before
+	Card      string        `json:"card"`            // the device's name for itself
+	Running   bool          `json:"running"`         // frames are expected
+	Format    video.Format  `json:"format,omitzero"` // as granted
+	Frames    uint64        `json:"frames"`          // published
+	Drops     uint64        `json:"drops"`           // missing by their sequence numbers
+	Errored   uint64        `json:"errored"`         // broken or empty pictures, discarded
+	Last      time.Duration `json:"last_mono_ns"`    // Frame.Mono of the last frame; 0 before the first
+	LastError string        `json:"last_error"`      // of the last run that failed
 }
 
 // New validates cfg and wires a camera that publishes frames from pool on hub. It opens nothing.

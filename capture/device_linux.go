@@ -78,7 +78,7 @@ func (d *device) start(c *Camera) (op string, err error) {
 	if err != nil {
 		return "query", err
 	}
-	offered, err := c.host.enumerate(d.path)
+	offered, err := c.host.enumerate(d.path, false)
 	if err := judge(caps, offered); err != nil {
 		return "query", err
 	}

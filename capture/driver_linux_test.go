@@ -62,7 +62,7 @@ func (d *driver) open(string) (kernel, error) {
 	return d, nil
 }
 
-func (d *driver) enumerate(string) ([]DeviceFormat, error) { return d.offered, nil }
+func (d *driver) enumerate(string, bool) ([]DeviceFormat, error) { return d.offered, nil }
 
 func (d *driver) close() error {
 	d.calls = append(d.calls, "close")

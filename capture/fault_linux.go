@@ -65,8 +65,12 @@ func (e *formatError) Error() string {
 	for _, o := range e.offered {
 		have = append(have, o.FourCC)
 	}
-	if len(have) == 0 {
+	const shown = 12 // of some test drivers' eighty
+	switch {
+	case len(have) == 0:
 		have = []string{"none"}
+	case len(have) > shown:
+		have = append(have[:shown], fmt.Sprintf("%d more", len(have)-shown))
 	}
 	return fmt.Sprintf("no supported format: it offers %s; wanted is %s (see format: in the configuration)", strings.Join(have, ", "), strings.Join(want, ", "))
 }

@@ -24,7 +24,7 @@ type host struct {
 	pid  int    // our own
 
 	open      func(path string) (kernel, error)
-	enumerate func(path string) ([]DeviceFormat, error)
+	enumerate func(path string, sizes bool) ([]DeviceFormat, error)
 }
 
 func thisHost() host {
@@ -187,7 +187,7 @@ func (h host) inspect(d *Device) bool {
 		return false
 	}
 	if caps.caps&capVideoCapture != 0 {
-		if d.Formats, err = h.enumerate(d.Path); err != nil {
+		if d.Formats, err = h.enumerate(d.Path, true); err != nil {
 			d.Formats, d.Problem = []DeviceFormat{}, h.explain(d.Path, "enumerate formats", video.Format{}, err).Error()
 			return true
 		}
@@ -200,8 +200,9 @@ func (h host) inspect(d *Device) bool {
 	return true
 }
 
-// enumerate lists formats, sizes and rates, usable formats first.
-func enumerate(p string) ([]DeviceFormat, error) {
+// enumerate lists formats, usable ones first, and with them their sizes and rates, which are many
+// calls and not needed to open a camera.
+func enumerate(p string, sizes bool) ([]DeviceFormat, error) {
 	w, err := webcam.Open(p)
 	if err != nil {
 		return nil, err
@@ -210,8 +211,10 @@ func enumerate(p string) ([]DeviceFormat, error) {
 	list := []DeviceFormat{}
 	for code, name := range w.GetSupportedFormats() {
 		f := DeviceFormat{FourCC: video.FourCC(code).String(), Name: name, Usable: rank(video.FourCC(code)) < len(formatOrder)}
-		for _, s := range w.GetSupportedFrameSizes(code) {
-			f.Sizes = append(f.Sizes, deviceSize(w, code, s))
+		if sizes {
+			for _, s := range w.GetSupportedFrameSizes(code) {
+				f.Sizes = append(f.Sizes, deviceSize(w, code, s))
+			}
 		}
 		list = append(list, f)
 	}

@@ -79,7 +79,7 @@ func TestDevicesListsCaptureNodesAndSaysWhyOneIsOfNoUse(t *testing.T) {
 		}
 		return nil, unix.EACCES
 	}
-	h.enumerate = func(p string) ([]DeviceFormat, error) { return drivers[filepath.Base(p)].offered, nil }
+	h.enumerate = func(p string, _ bool) ([]DeviceFormat, error) { return drivers[filepath.Base(p)].offered, nil }
 	got, err := h.devices()
 	if err != nil {
 		t.Fatal(err)
