@@ -40,12 +40,12 @@ type tuning struct {
 	reach      float64       // cells a second by which something moves on between pictures
 	sparse     time.Duration // with pictures further apart, a change near it in one picture before is enough
 	recent     time.Duration // memory of what is a fresh change
-	freshShare float64       // of a part's cells that must be freshly changed, or it is what a departed object left
-	freshMin   float64
-	minCells   int     // smallest part, whatever Config.MinArea says
-	sure       float64 // a part this many times the smallest counts in full, smaller ones proportionally
-	fall       float64 // speed at which evidence shrinks without motion, against its growth with it
-	hold       float64 // evidence is kept up to this many times what is needed
+	freshShare float64       // of a part's cells that must be freshly changed, or it stands: a clock's digit, what a departed object left
+	freshMin   float64       // but so many are enough: of something large only the edges change
+	minCells   int           // smallest part, whatever Config.MinArea says
+	sure       float64       // a part this many times the smallest counts in full, smaller ones proportionally
+	fall       float64       // speed at which evidence shrinks without motion, against its growth with it
+	hold       float64       // evidence is kept up to this many times what is needed
 }
 
 func defaultTuning() tuning {
