@@ -215,7 +215,7 @@ func (r *Recorder) close() {
 	r.running, r.closing = false, true
 	r.closeStream()
 	for _, e := range r.events {
-		for q := &e.stream.waiting; q.n > closingBacklog && q.thin(forever, maxGap); {
+		for q := &e.stream.waiting; q.left() > closingBacklog && q.thin(forever, maxGap); {
 			r.drop(DropOverload)
 		}
 	}

@@ -92,15 +92,14 @@ func TestMotionThatResumesDuringThePostRollExtendsTheClip(t *testing.T) {
 	g.media(camio.KindSnapshot, 1)
 }
 
-func TestEventsFollowingCloselyShareNoPictureAndLoseNone(t *testing.T) {
+func TestAnEventFollowingCloselyHasItsWholePreRoll(t *testing.T) {
 	format, data := small(t)
 	g := record(t, quiet(), format, data, func(g *rig) {
 		g.play(shot{frames: 80}, shot{15, true}, shot{frames: 85}, shot{15, true}, shot{frames: 90})
 	})
 	l := g.clips(2)
-	split := g.fed[94].Mono + 5*time.Second
-	checkClip(t, l[0], g.taken(g.fed[80].Mono-5*time.Second, split))
-	checkClip(t, l[1], g.taken(split+1, g.fed[194].Mono+5*time.Second))
+	checkClip(t, l[0], g.taken(g.fed[80].Mono-5*time.Second, g.fed[94].Mono+5*time.Second))
+	checkClip(t, l[1], g.taken(g.fed[180].Mono-5*time.Second, g.fed[194].Mono+5*time.Second))
 	if l[0].Event == l[1].Event {
 		t.Error("two events have one id")
 	}

@@ -46,7 +46,7 @@ func TestRawCamerasAreEncodedAsTheyCome(t *testing.T) {
 			l := g.clips(2)
 			end := g.fed[149].Mono + 5*time.Second
 			checkGroups(t, g, l[0], g.fed[120].Mono-5*time.Second, end)
-			checkGroups(t, g, l[1], end, g.fed[249].Mono+5*time.Second)
+			checkGroups(t, g, l[1], g.fed[230].Mono-5*time.Second, g.fed[249].Mono+5*time.Second)
 			for _, k := range []camio.Kind{camio.KindSnapshot, camio.KindHeartbeat} {
 				for _, s := range g.spool.of(k) {
 					decodable(t, s.path)

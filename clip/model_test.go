@@ -36,29 +36,32 @@ func shown(t *testing.T, clip recorded) (l []time.Duration) {
 	return l
 }
 
-// wanted gives the times of all pictures that events show, straight from the definition: within
-// the pre-roll of an event's first moving picture and the post-roll of its last.
+// wanted gives the times of all pictures that events show, event by event, straight from the definition: within the pre-roll of
+// an event's first moving picture and the post-roll of its last. What follows closely shares pictures.
 func (g *rig) wanted(cfg Config, moving []bool) (l []time.Duration, events int) {
-	show := make([]bool, len(g.fed))
-	last := -time.Hour
+	var first, last time.Duration
+	show := func() {
+		for _, f := range g.fed {
+			if f.Mono >= first-cfg.PreRoll && f.Mono <= last+cfg.PostRoll {
+				l = append(l, f.Mono.Round(time.Millisecond))
+			}
+		}
+	}
 	for i, f := range g.fed {
 		if !moving[i] {
 			continue
 		}
-		from := f.Mono
-		if f.Mono-last >= cfg.PostRoll {
+		if events == 0 || f.Mono-last >= cfg.PostRoll {
+			if events > 0 {
+				show()
+			}
 			events++
-			from -= cfg.PreRoll
+			first = f.Mono
 		}
 		last = f.Mono
-		for j, o := range g.fed {
-			show[j] = show[j] || o.Mono >= from && o.Mono <= last+cfg.PostRoll
-		}
 	}
-	for i, f := range g.fed {
-		if show[i] {
-			l = append(l, f.Mono.Round(time.Millisecond))
-		}
+	if events > 0 {
+		show()
 	}
 	return l, events
 }

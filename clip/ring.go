@@ -23,14 +23,37 @@ func (p *picture) release() {
 	*p = picture{}
 }
 
-// A ring is a queue of pictures in the order of their time. It grows to what it needs and then
-// no longer allocates. The zero value is empty. Not safe for concurrent use.
+// A ring is a queue of pictures in the order of their time. A picture that a clip has taken may stay: it is the
+// pre-roll of an event that begins soon after. The ring grows to what it needs and then no longer allocates. The zero
+// value is empty. Not safe for concurrent use.
 type ring struct {
 	buf   []picture // its length is a power of two
 	head  int
 	n     int
+	next  int // the first picture that was not taken
 	bytes int
-	taken time.Duration // time of the last picture taken from the head
+	taken time.Duration // time of the last picture taken
+}
+
+// left is how many pictures wait to be taken.
+func (q *ring) left() int { return q.n - q.next }
+
+// take gives the next picture. The ring keeps its reference; a frame is retained for the caller.
+func (q *ring) take() picture {
+	p := *q.at(q.next)
+	if p.frame != nil {
+		p.frame.Retain()
+	}
+	q.next++
+	q.taken = p.mono
+	return p
+}
+
+// rewind makes the first picture at or after start the next to be taken.
+func (q *ring) rewind(start time.Duration) {
+	for q.next = 0; q.next < q.n && q.at(q.next).mono < start; {
+		q.next++
+	}
 }
 
 // at gives the i-th picture, 0 being the oldest.
@@ -50,14 +73,15 @@ func (q *ring) push(p picture) {
 	*q.at(q.n - 1) = p
 }
 
-// pop takes the oldest picture; its reference is now the caller's.
+// pop removes the oldest picture; its reference is now the caller's.
 func (q *ring) pop() picture {
 	p := *q.at(0)
 	*q.at(0) = picture{}
 	q.head = (q.head + 1) & (len(q.buf) - 1)
 	q.n--
+	q.next = max(q.next-1, 0)
 	q.bytes -= p.size
-	q.taken = p.mono
+	q.taken = max(q.taken, p.mono)
 	return p
 }
 
@@ -96,11 +120,11 @@ func (q *ring) length() time.Duration {
 
 // thin drops the picture that is missed least: the one whose neighbours are closest to each
 // other, the oldest of those, and none whose absence leaves a gap above maxGap. It considers pictures
-// before the given time only, and keeps the newest. It reports whether it found one.
+// not taken and before the given time only, and keeps the newest. It reports whether it found one.
 func (q *ring) thin(before, maxGap time.Duration) bool {
 	best, bestGap := -1, maxGap+1
 	prev := q.taken
-	for i := 0; i < q.n-1 && q.at(i).mono < before; i++ {
+	for i := q.next; i < q.n-1 && q.at(i).mono < before; i++ {
 		if gap := q.at(i+1).mono - prev; gap < bestGap {
 			best, bestGap = i, gap
 		}
@@ -114,12 +138,8 @@ func (q *ring) thin(before, maxGap time.Duration) bool {
 }
 
 // A packetRing is a ring of H.264 pictures that begins with a key picture, so that all of it can be
-// decoded. Pictures that a clip has taken stay until the next key picture is taken, since a clip
-// that begins meanwhile needs them.
-type packetRing struct {
-	ring
-	next int // the first picture no clip has taken
-}
+// decoded.
+type packetRing struct{ ring }
 
 // push adds a picture, unless it would be the first and is no key picture.
 func (q *packetRing) push(p picture) bool {
@@ -128,22 +148,6 @@ func (q *packetRing) push(p picture) bool {
 	}
 	q.ring.push(p)
 	return true
-}
-
-// take gives the next picture to a clip. The ring keeps its reference; a frame is retained for
-// the caller.
-func (q *packetRing) take() picture {
-	p := *q.at(q.next)
-	if p.frame != nil {
-		p.frame.Retain()
-	}
-	if p.key {
-		q.drop(q.next)
-		q.next = 0
-	}
-	q.next++
-	q.taken = p.mono
-	return p
 }
 
 // rewind makes the last key picture at or before start the next to be taken, or the first
@@ -168,11 +172,11 @@ func (q *packetRing) group() int {
 	return q.n
 }
 
-// trim drops every group of pictures that ends before the time.
-func (q *packetRing) trim(before time.Duration) {
+// trim drops every group of pictures that ends before the time; only those taken, if a clip is being written.
+func (q *packetRing) trim(before time.Duration, writing bool) {
 	for {
 		g := q.group()
-		if g == q.n || q.at(g).mono > before {
+		if g == q.n || q.at(g).mono > before || writing && g > q.next {
 			return
 		}
 		q.dropGroup(g)
@@ -182,13 +186,6 @@ func (q *packetRing) trim(before time.Duration) {
 // dropGroup drops the n oldest pictures and returns how many of them no clip had taken.
 func (q *packetRing) dropGroup(n int) (lost int) {
 	lost = max(n-q.next, 0)
-	q.next = max(q.next-n, 0)
 	q.drop(n)
 	return lost
-}
-
-// clear drops everything.
-func (q *packetRing) clear() {
-	q.ring.clear()
-	q.next = 0
 }

@@ -192,23 +192,35 @@ func (r *Recorder) trim(s *stream) {
 			break
 		}
 	}
-	oldest := max(min(s.observed, s.received), s.received-maxLag) - r.cfg.PreRoll
-	if e != nil {
-		oldest = min(oldest, e.start)
-	} else {
+	if e == nil {
 		limit -= limit / 4
 	}
+	oldest, writing := r.wanted(s)
 	if !s.raw() {
-		for s.waiting.n > 0 && s.waiting.at(0).mono < oldest {
-			s.waiting.drop(1)
+		for q := &s.waiting; q.n > 0 && q.at(0).mono < oldest && (!writing || q.next > 0); {
+			q.drop(1)
 		}
 	}
-	if e == nil || !e.begun {
-		s.packets.trim(oldest)
-	}
+	s.packets.trim(oldest, writing)
 	for s.bytes() > limit {
 		r.dropOne(s, e)
 	}
+}
+
+// wanted gives the time from which on pictures may be the pre-roll of an event, one that waits or one that begins now, and
+// whether a clip is being written, which wants each picture that it has not taken.
+func (r *Recorder) wanted(s *stream) (oldest time.Duration, writing bool) {
+	oldest = max(min(s.observed, s.received), s.received-maxLag) - r.cfg.PreRoll
+	for _, e := range r.events {
+		switch {
+		case e.stream != s || e.images:
+		case e.begun:
+			writing = true
+		default:
+			oldest = min(oldest, e.start)
+		}
+	}
+	return oldest, writing
 }
 
 func (s *stream) bytes() int { return s.waiting.bytes + s.packets.bytes }
@@ -223,7 +235,7 @@ func (r *Recorder) dropOne(s *stream, e *event) {
 			r.drops[DropOverload] += uint64(lost)
 		}
 		return
-	case e == nil && !s.raw():
+	case q.next > 0, e == nil && !s.raw(): // nobody waits for it
 		q.drop(1)
 		return
 	case e != nil && q.thin(e.first, maxGap), q.thin(forever, maxGap):

@@ -125,14 +125,14 @@ func (r *Recorder) nextOf(e *event) task {
 		return r.nextPacket(e)
 	}
 	q := &s.waiting
-	for !e.begun && q.n > 0 && q.at(0).mono < e.start {
-		q.drop(1)
+	if !e.begun {
+		q.rewind(e.start)
+		e.begun = q.left() > 0
 	}
-	e.begun = e.begun || q.n > 0
 	switch {
-	case q.n > 0 && q.at(0).mono <= r.end(e):
-		return task{kind: taskEncode, event: e, stream: s, pic: q.pop()}
-	case s.closed || q.n > 0 && r.over(e):
+	case q.left() > 0 && q.at(q.next).mono <= r.end(e):
+		return task{kind: taskEncode, event: e, stream: s, pic: q.take()}
+	case s.closed || q.left() > 0 && r.over(e):
 		return r.ended(e)
 	}
 	return task{}
@@ -306,7 +306,7 @@ func (w *worker) spoolFailed(e *event, err error) {
 	e.failures++
 	e.abandoned = s.closed || w.r.over(e) && e.failures > 1
 	e.retryAt = s.received + spoolPause
-	s.packets.next = 0 // the next clip needs a key picture, and the ring still has the last
+	s.packets.rewind(s.packets.taken) // the next clip needs a key picture, and the ring still has the last
 }
 
 // spoolError counts a recording that was lost. A repeated fault is logged once.
