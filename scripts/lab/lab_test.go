@@ -42,7 +42,9 @@ var scenarios = []struct {
 }{
 	{
 		name: "usb", script: usbJob, programs: []string{"usbcam"},
-		film:            func() ([]byte, error) { return scene.New(640, 480, scene.Times{Quiet: 35, Walk: 25, Period: 105, Walks: 2}).Film(600) },
+		film: func() ([]byte, error) {
+			return scene.New(640, 480, scene.Times{Quiet: 35, Walk: 25, Period: 105, Walks: 2}).Film(600)
+		},
 		events:          []window{{9, 16, 68, 84}, {114, 121, 173, 189}},
 		countOfPictures: true,
 	}, {

@@ -20,7 +20,8 @@ wait_for() {
 # shown N - whether the camera has shown N pictures
 shown() { [ "$(wc -l </tmp/shown)" -ge "$1" ]; }
 
-metric() { wget -q -O - $STATUS/metrics | sed -n "s/^camward_$1[ {]*\(.* \)*\([0-9.e+-]*\)$/\2/p"; }
+# metric NAME - the value of one of the agent's metrics
+metric() { wget -q -O - $STATUS/metrics | sed -n "s/^camward_$1\({[^}]*}\)\? //p"; }
 
 # idle - everything recorded has been sent
 idle() { [ "$(metric spool_items)" = 0 ] && [ "$(metric recording)" = 0 ] && [ "$(metric uploads_total)" -gt 0 ]; }
