@@ -69,13 +69,13 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// wait asks until an expression is true, also while the page reloads.
+// wait asks until an expression is true on a page that is loaded and whose script has run, also while it reloads.
 func (b *tab) wait(what, expression string) {
 	b.t.Helper()
 	var ok bool
 	var err error
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
-		if ok, err = chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)); ok && err == nil {
+		if ok, err = chromedp.Run(b.ctx, chromedp.Evaluate[bool](`document.readyState === 'complete' && !!(`+expression+`)`)); ok && err == nil {
 			return
 		}
 		time.Sleep(100 * time.Millisecond) // the browser gives no sign to wait for
