@@ -26,7 +26,8 @@ build: ## build bin/camward (static) and bin/camward-cloud
 	CGO_ENABLED=0 $(GO) build $(PURE) -o bin/ ./cmd/camward-cloud
 
 run: deps build ## start the cloud and the agent here; CAMERA=/dev/video0 or a recording, PORT=8080
-	CAMERA='$(CAMERA)' PORT='$(PORT)' $(GO) run ./scripts/run
+	@$(GO) build -o bin/camward-try ./scripts/run
+	@CAMERA='$(CAMERA)' PORT='$(PORT)' exec bin/camward-try
 
 test: deps-test check e2e lab1 ## everything, with its own set-up: check, end-to-end tests, one lab guest
 	@echo "make test: passed"
