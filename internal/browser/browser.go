@@ -76,13 +76,14 @@ func (b *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Wait asks until a JavaScript expression is true, also while the page reloads, at most for limit.
+// Wait asks until a JavaScript expression is true on a page that is loaded and whose script has run, also while it
+// reloads, at most for limit.
 func (b *Tab) Wait(what, expression string, limit time.Duration) {
 	b.t.Helper()
 	var ok bool
 	var err error
 	for end := time.Now().Add(limit); time.Now().Before(end); {
-		if ok, err = chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)); ok && err == nil {
+		if ok, err = chromedp.Run(b.ctx, chromedp.Evaluate[bool](`document.readyState === 'complete' && !!(`+expression+`)`)); ok && err == nil {
 			return
 		}
 		time.Sleep(100 * time.Millisecond) // the browser gives no sign to wait for
