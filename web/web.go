@@ -151,9 +151,9 @@ func loopbackHost(hostport string) bool {
 func listenError(addr string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("listen on %s: the address is in use, perhaps by another camward; choose another with listen:", addr)
+		return fmt.Errorf("listen on %s: the address is in use, perhaps by another camward; choose another with listen: HOST:PORT", addr)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another with listen:", addr)
+		return fmt.Errorf("listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another with listen: HOST:PORT", addr)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("listen on %s: this device has no such address; :PORT listens on all it has", addr)
 	}

@@ -280,5 +280,5 @@ func (c *child) answers(ctx context.Context, url string) error {
 func (c *child) died() error {
 	text, _ := os.ReadFile(c.log.Name())
 	tail := text[max(0, len(text)-2000):]
-	return errors.Join(fmt.Errorf("%s ended: %v; the end of %s:", c.name, c.err, c.log.Name()), errors.New(strings.TrimSpace(string(tail))))
+	return errors.Join(fmt.Errorf("%s ended: %v; the end of %s says", c.name, c.err, c.log.Name()), errors.New(strings.TrimSpace(string(tail))))
 }
