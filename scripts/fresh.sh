@@ -10,7 +10,7 @@ if [ "${1:-}" != inside ]; then
 	root=$(mktemp -d "${TMPDIR:-/var/tmp}/camward-fresh-XXXXXX")
 	[ -n "${KEEP:-}" ] || trap 'rm -rf --one-file-system "$root"' EXIT
 	# What is mounted in a namespace of its own is gone when it ends, whatever happens.
-	ROOT=$root unshare --mount --pid --fork --kill-child "$0" inside "$@"
+	ROOT=$root unshare --mount --pid --mount-proc --fork --kill-child "$0" inside "$@"
 	exit
 fi
 
@@ -22,9 +22,11 @@ debootstrap --variant=minbase bookworm "$ROOT" "${DEBIAN_MIRROR:-http://deb.debi
 rm "$ROOT.log"
 mount -t proc proc "$ROOT/proc"
 mount -t tmpfs tmpfs "$ROOT/dev/shm"
-for f in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
-	[ ! -e $f ] || install -D -m 644 $f "$ROOT$f"
+for f in /etc/resolv.conf /etc/hosts; do
+	[ ! -e $f ] || cp $f "$ROOT$f"
 done
+# The network may be behind an authority of its own that only this machine knows.
+install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$ROOT/etc/fresh-ca.crt"
 cp -a "$(go env GOROOT)" "$ROOT/usr/local/go"
 git clone -q --no-hardlinks . "$ROOT/root/camward"
 
@@ -32,7 +34,7 @@ fresh() {
 	chroot "$ROOT" /usr/bin/env -i HOME=/root TERM=dumb LANG=C.UTF-8 \
 		PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		GOPROXY="$(go env GOPROXY)" GOSUMDB="$(go env GOSUMDB)" \
-		http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" no_proxy="${no_proxy:-}" \
+		SSL_CERT_FILE=/etc/fresh-ca.crt http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" no_proxy="${no_proxy:-}" \
 		sh -c "cd /root/camward && $1"
 }
 
@@ -43,7 +45,7 @@ case $what in *run*)
 	fresh "exec make run PORT=${PORT:-18080}" >"$ROOT/run.log" 2>&1 &
 	pid=$!
 	until grep -q 'Open .*http' "$ROOT/run.log"; do
-		kill -0 $pid || { cat "$ROOT/run.log"; exit 1; }
+		kill -0 $pid 2>/dev/null || { cat "$ROOT/run.log"; exit 1; }
 		sleep 1
 	done
 	cat "$ROOT/run.log"
@@ -54,8 +56,9 @@ case $what in *run*)
 	done
 	[ -n "$(clips)" ] || { echo "fresh: no clip reached the cloud within 30 s" >&2; exit 1; }
 	echo "fresh: a clip is in the cloud: $(clips | sed "s|$ROOT||")"
-	pkill -INT --parent $pid || kill -INT $pid
-	wait $pid || true
+	pkill -INT -x run # as Ctrl-C does; only this namespace's processes are seen
+	wait $pid || { cat "$ROOT/run.log"; exit 1; }
+	echo "fresh: and Ctrl-C ends it"
 	;;
 esac
 case $what in *test*)
