@@ -164,9 +164,7 @@ func (c *camera) setMode(m mode) {
 func (c *camera) stream(d *device) {
 	var frameID byte
 	for due := time.Now(); ; {
-		c.mu.Lock()
-		s, m := c.agreed, c.mode
-		c.mu.Unlock()
+		s, _ := c.current()
 		interval := time.Duration(s.interval) * 100
 		if due = due.Add(interval); time.Since(due) > interval {
 			due = time.Now() // behind: don't catch up with a burst
@@ -175,6 +173,7 @@ func (c *camera) stream(d *device) {
 		if d.isGone() {
 			return
 		}
+		s, m := c.current() // either may have changed meanwhile
 		if m == modeStall || !d.waiting() {
 			continue
 		}
@@ -183,6 +182,12 @@ func (c *camera) stream(d *device) {
 		}
 		frameID ^= 1
 	}
+}
+
+func (c *camera) current() (setting, mode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.agreed, c.mode
 }
 
 // sendPicture sends one picture in as many payloads as it takes and notes its number.
