@@ -42,8 +42,10 @@ case $what in *run*)
 	echo "fresh: make run"
 	# The one thing that make itself can't install.
 	fresh "scripts/deps.sh run"
+	set -m # a process group of its own, as a terminal gives it
 	fresh "exec make run PORT=${PORT:-18080}" >"$ROOT/run.log" 2>&1 &
 	pid=$!
+	set +m
 	until grep -q 'Open .*http' "$ROOT/run.log"; do
 		kill -0 $pid 2>/dev/null || { cat "$ROOT/run.log"; exit 1; }
 		sleep 1
@@ -56,9 +58,17 @@ case $what in *run*)
 	done
 	[ -n "$(clips)" ] || { echo "fresh: no clip reached the cloud within 30 s" >&2; exit 1; }
 	echo "fresh: a clip is in the cloud: $(clips | sed "s|$ROOT||")"
-	pkill -INT -x run # as Ctrl-C does; only this namespace's processes are seen
-	wait $pid || { cat "$ROOT/run.log"; exit 1; }
-	echo "fresh: and Ctrl-C ends it"
+	kill -INT -- -$pid # Ctrl-C
+	wait $pid || true
+	for log in camward cloud; do
+		for _ in $(seq 30); do
+			! grep -q stopped "$ROOT/root/camward/var/$log.log" || continue 2
+			sleep 1
+		done
+		echo "fresh: $log did not stop cleanly" >&2
+		exit 1
+	done
+	echo "fresh: Ctrl-C ended both cleanly"
 	;;
 esac
 case $what in *test*)
