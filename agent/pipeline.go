@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -38,8 +38,10 @@ type pipeline struct {
 
 	mu     sync.Mutex
 	motion MotionStatus
-	undone atomic.Uint64 // pictures the detector could not read
 }
+
+// sayUnreadable is how often pictures that cannot be read are logged while they go on coming.
+const sayUnreadable = time.Minute
 
 // MotionStatus is what the detector sees.
 type MotionStatus struct {
@@ -47,6 +49,7 @@ type MotionStatus struct {
 	Score      float64 `json:"score"`
 	Analysed   uint64  `json:"analysed"`   // pictures
 	Unreadable uint64  `json:"unreadable"` // pictures
+	LastError  string  `json:"last_error"` // why the last of those could not be read; empty if there was none
 	Skipped    uint64  `json:"skipped"`    // pictures that came while it was busy
 	Events     uint64  `json:"events"`     // stretches of motion
 	Scenes     uint64  `json:"scene_changes"`
@@ -101,20 +104,38 @@ func (p *pipeline) capture(ctx context.Context) error {
 func (p *pipeline) detect(ctx context.Context) error {
 	sub := p.hub.Subscribe(queueDetect, detectDepth)
 	defer sub.Close()
-	var luma lumaReader
+	var (
+		luma lumaReader
+		said time.Duration // when an unreadable picture was last logged
+	)
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case f := <-sub.Frames():
 			if plane, err := luma.read(f); err != nil {
-				p.undone.Add(1)
+				said = p.unreadable(f, err, said)
 			} else {
 				p.decide(f, plane)
 			}
 			f.Release()
 		}
 	}
+}
+
+// unreadable counts a picture the detector cannot use, and says so now and then. The first one of a camera that has just
+// started is often cut, but one that sends nothing else must not go unnoticed.
+func (p *pipeline) unreadable(f *video.Frame, err error, said time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.motion.Unreadable++
+	p.motion.LastError = err.Error()
+	if said != 0 && f.Mono-said < sayUnreadable {
+		return said
+	}
+	p.log.Warn("picture cannot be read, no motion is seen in it", zap.Stringer("format", f.Format), zap.Int("bytes", len(f.Data)),
+		zap.Uint64("unreadable", p.motion.Unreadable), zap.Error(err))
+	return f.Mono
 }
 
 func (p *pipeline) decide(f *video.Frame, plane *video.Plane) {
@@ -138,7 +159,6 @@ func (p *pipeline) motionStatus() MotionStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.motion
-	m.Unreadable = p.undone.Load()
 	m.Skipped = p.hub.Drops()[queueDetect]
 	return m
 }
