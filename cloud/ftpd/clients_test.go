@@ -183,6 +183,22 @@ f.quit()
 	s.wantNothing(t)
 }
 
+func TestAKilledClientsFileIsNotAnUpload(t *testing.T) {
+	s := start(t)
+	s.env(t, "")
+	cmd := exec.Command("python3", "-c", `
+import ftplib, os
+f = ftplib.FTP(); f.connect(os.environ["HOST"], int(os.environ["PORT"]), timeout=20); f.login("token", "camio"); f.cwd("front")
+d = f.transfercmd("STOR a.jpg"); d.sendall(b"half")
+os.kill(os.getpid(), 9)
+`)
+	if err := cmd.Run(); err == nil {
+		t.Fatal("the client was not killed")
+	}
+	enter(t, s).do("SIZE a.jpg", "213 4")
+	s.wantNothing(t)
+}
+
 func TestPerlNetFTPUploads(t *testing.T) {
 	body := blob(150_000)
 	file := bodyFile(t, body)

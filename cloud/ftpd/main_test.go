@@ -38,7 +38,7 @@ type backend struct {
 	files map[string][]byte // by user:/directory/name
 	order []string          // of Store calls that succeeded
 	fail  error             // of the next Store calls
-	hold  chan struct{}     // if set, Store waits until it is closed
+	hold  chan struct{}     // if set, Store sends on it and waits for another send
 }
 
 func (b *backend) Login(_ context.Context, user, password string, remote netip.Addr) (ftpd.Session, error) {
@@ -65,6 +65,7 @@ func (l *login) Store(_ context.Context, dir []string, name string, f *os.File) 
 	hold := l.b.hold
 	l.b.mu.Unlock()
 	if hold != nil {
+		hold <- struct{}{}
 		<-hold
 	}
 	l.b.mu.Lock()

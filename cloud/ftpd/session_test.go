@@ -188,6 +188,17 @@ func TestANewSessionTakesOverAHalfOpenTransfer(t *testing.T) {
 	s.want(t, "token:/front/a.mp4", []byte("0123456789abc"))
 }
 
+func TestAPlainUploadIsNotWholeWhenTheControlConnectionEndsFirst(t *testing.T) {
+	s := start(t)
+	c := enter(t, s)
+	data, _ := c.begin("STOR a.mp4", "half")
+	s.waitTemp(t, 4)
+	_ = c.raw.Close()
+	_ = data.Close()
+	enter(t, s).do("SIZE a.mp4", "213 4")
+	s.wantNothing(t)
+}
+
 func TestRestCountsForTheNextUploadOnly(t *testing.T) {
 	s := start(t)
 	c := enter(t, s)
@@ -401,14 +412,11 @@ func TestStoringOutlivesTheClient(t *testing.T) {
 	c := enter(t, s)
 	data, _ := c.begin("STOR a.mp4", "body")
 	_ = data.Close()
+	<-s.hold
 	_ = c.raw.Close()
-	time.Sleep(50 * time.Millisecond)
-	close(s.hold)
 	d := enter(t, s)
-	for end := time.Now().Add(patience); len(s.stored()) == 0 && time.Now().Before(end); {
-		time.Sleep(5 * time.Millisecond)
-	}
-	d.do("SIZE a.mp4", "213 4")
+	time.AfterFunc(50*time.Millisecond, func() { s.hold <- struct{}{} })
+	d.do("SIZE a.mp4", "213 4") // waits for the outcome
 	s.want(t, "token:/front/a.mp4", []byte("body"))
 }
 

@@ -93,6 +93,8 @@ func (c *session) open(ctx context.Context, src dataSource) (*dataConn, error) {
 	return &dataConn{conn, raw}, nil
 }
 
+func (d *dataConn) secure() bool { return d.conn != net.Conn(d.raw) }
+
 var (
 	errNoData   = errors.New("no data connection")
 	errNoShake  = errors.New("no TLS on the data connection")
@@ -127,7 +129,7 @@ func (d *dataConn) receive(ctx context.Context, w io.Writer, limit int64, idle t
 			}
 		}
 		switch {
-		case err == io.EOF && d.conn != net.Conn(d.raw) && d.raw.eof:
+		case err == io.EOF && d.secure() && d.raw.eof:
 			return n, errors.New("connection ended without close_notify") // RFC 4217 12.6, RFC 8446 6.1: cut, maybe by an attacker
 		case err == io.EOF:
 			return n, nil

@@ -57,6 +57,9 @@ func (c *session) take(ctx context.Context, src dataSource, path []string, old *
 		return f.orNil(), 425, err.Error()
 	}
 	n, err := d.receive(ctx, file, c.srv.cfg.MaxFile-f.size, c.srv.cfg.DataTimeout)
+	if err == nil && !d.secure() {
+		err = settle(ctx)
+	}
 	f.size, f.at = f.size+n, time.Now()
 	switch {
 	case errors.Is(err, errTooLarge):
@@ -75,6 +78,21 @@ func (c *session) take(ctx context.Context, src dataSource, path []string, old *
 		return f, 226, "Received, to be renamed"
 	}
 	return c.store(ctx, f, file, path)
+}
+
+// settleTime is how long the end of a plain data connection is doubted.
+const settleTime = 2 * time.Millisecond
+
+// settle tells an end that the client meant from one that its kernel made: a client that is killed, or loses power over an orderly
+// system, closes both connections, the control connection first since it is the older one, and so cancels ctx. One that
+// is done waits for the reply.
+func settle(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return errors.New("control connection ended too")
+	case <-time.After(settleTime):
+		return nil
+	}
 }
 
 var errNoPartial = errors.New("there is no such part of this file to go on with")
