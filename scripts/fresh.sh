@@ -17,7 +17,7 @@ fi
 shift
 what=${1:-run test}
 echo "fresh: a bare Debian 12 in $ROOT"
-debootstrap --variant=minbase bookworm "$ROOT" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$ROOT.log" 2>&1 ||
+debootstrap --variant=minbase bookworm "$ROOT" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$ROOT.log" 2>&1 ||
 	{ tail -n 5 "$ROOT.log" >&2; exit 1; }
 rm "$ROOT.log"
 mount -t proc proc "$ROOT/proc"
