@@ -136,7 +136,7 @@ func (s *Store) put(parent context.Context, it uploader.Item, user camio.Secret)
 // use puts one item over a session and keeps it for the next if all went well.
 func (s *Store) use(ctx context.Context, c *session, it uploader.Item, to target) error {
 	stop := context.AfterFunc(ctx, c.abort)
-	err := c.put(ctx, it, to)
+	err := unauthorized(c.put(ctx, it, to))
 	alive := stop()
 	switch {
 	case err == nil && alive:

@@ -32,7 +32,7 @@ func code(err error) int {
 	return 0
 }
 
-// unauthorized marks a refused login (RFC 959 5.4); any other error stays as it is.
+// unauthorized marks a refused or forgotten login (RFC 959 5.4); any other error stays as it is.
 func unauthorized(err error) error {
 	switch code(err) {
 	case ftp.StatusNotLoggedIn, ftp.StatusInvalidCredentials:

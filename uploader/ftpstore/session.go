@@ -177,7 +177,7 @@ func (c *session) enter(dirs []string) error {
 	c.changed = true
 	for _, d := range dirs {
 		err := c.ftp.ChangeDir(d)
-		if code(err) >= 500 {
+		if code(err) >= 500 && code(err) != ftp.StatusNotLoggedIn {
 			if merr := c.ftp.MakeDir(d); merr != nil && code(merr) == 0 {
 				return fmt.Errorf("make directory %s: %w", d, merr)
 			} else if again := c.ftp.ChangeDir(d); again == nil {

@@ -145,17 +145,14 @@ const tempExt = ".part"
 // safe makes one element of a path that every server takes as a plain name.
 func safe(element string) string {
 	element = escape(element, "")
-	switch {
-	case element == "." || element == "..":
+	if element == "." || element == ".." {
 		return strings.ReplaceAll(element, ".", "%2E")
-	case strings.HasPrefix(element, "~"): // a home directory
-		return "%7E" + element[1:]
-	case strings.HasPrefix(element, "-"): // an option to servers that run ls
-		return "%2D" + element[1:]
-	case strings.HasPrefix(element, " "): // lost by servers that trim the argument
-		return "%20" + element[1:]
-	case strings.HasSuffix(element, " "):
-		return element[:len(element)-1] + "%20"
+	}
+	if body, ok := strings.CutSuffix(element, " "); ok { // lost by servers that trim the argument
+		element = body + "%20"
+	}
+	if element != "" && strings.ContainsRune("~- ", rune(element[0])) { // a home, an option of ls, lost
+		element = fmt.Sprintf("%%%02X", element[0]) + element[1:]
 	}
 	return element
 }

@@ -9,6 +9,8 @@ package servers
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,7 +34,9 @@ var tree = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find a cache folder: %w", err)
 	}
-	root := filepath.Join(cache, "camward", "ftpd")
+	// Another list of packages gets another tree.
+	sum := sha256.Sum256([]byte(strings.Join(packages, " ")))
+	root := filepath.Join(cache, "camward", "ftpd", hex.EncodeToString(sum[:4]))
 	if _, err := os.Stat(filepath.Join(root, "usr/sbin/vsftpd")); err == nil {
 		return root, nil
 	}

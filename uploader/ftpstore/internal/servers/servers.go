@@ -136,10 +136,34 @@ func (s *Server) Stop() {
 	if s.cmd == nil {
 		return
 	}
-	// Its own group: the server and the sessions that it forked.
-	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	for _, pid := range family(s.cmd.Process.Pid) { // sessions of vsftpd leave its process group
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
 	<-s.done
 	s.cmd = nil
+}
+
+// family lists a process and all that descend from it.
+func family(pid int) []int {
+	children := map[int][]int{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		var child, parent int
+		var state string
+		// pid (name) state ppid ...; the name may hold anything (proc(5)).
+		fmt.Sscan(string(b), &child)
+		fmt.Sscan(string(b[bytes.LastIndexByte(b, ')')+1:]), &state, &parent)
+		children[parent] = append(children[parent], child)
+	}
+	all := []int{pid}
+	for i := 0; i < len(all); i++ {
+		all = append(all, children[all[i]]...)
+	}
+	return all
 }
 
 // Log is what the server has written so far.
