@@ -130,7 +130,11 @@ func (a *Archive) prepare() error {
 	if _, err := os.Stat(keyring); err != nil {
 		return fmt.Errorf("this is not Debian, so its archive key is needed: install debian-archive-keyring: %w", err)
 	}
-	sources := fmt.Sprintf("deb [signed-by=%s] http://deb.debian.org/debian bookworm main\n", keyring)
+	mirror := os.Getenv("DEBIAN_MIRROR")
+	if mirror == "" {
+		return errors.New("this is not Debian: name a mirror of Debian, address and path, in DEBIAN_MIRROR")
+	}
+	sources := fmt.Sprintf("deb [signed-by=%s] %s bookworm main\n", keyring, mirror)
 	return os.WriteFile(filepath.Join(a.Dir, "sources.list"), []byte(sources), 0o644)
 }
 
