@@ -16,11 +16,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"camward/cloud/ftpd"
 )
 
 // Config says where a Server keeps its data and how it is reached. Data and Log are required; every zero
@@ -31,8 +34,15 @@ type Config struct {
 	BaseURL   string        // where browsers and cameras reach the server, e.g. https://cam.example.org; the request's Host if empty
 	MaxUpload int64         // bytes of one upload; 512 MiB
 	Online    time.Duration // a camera is online this long after its last poll or upload; 120 s
-	FTPHost   string        // told to cameras in the ftpAlarm command; the host of BaseURL
-	FTPPort   int           // 21
+	FTPHost   string        // told to cameras in the ftpAlarm command; FTPPublic, or the host of BaseURL
+	FTPPort   int           // the port of FTPListen, or 21
+
+	FTPListen       string // address for uploads by FTP, such as :21; none if empty
+	FTPPublic       string // IPv4 address or host name for passive data connections; the one that the client connected to
+	FTPPortLow      int    // passive data connections use FTPPortLow to FTPPortHigh; any free port
+	FTPPortHigh     int
+	FTPCert, FTPKey string         // PEM files for explicit TLS, read again when they change; no TLS if empty
+	OnListenFTP     func(net.Addr) // like OnListen
 
 	// OnListen, if set, is called by Run with the address it listens on, before the first request.
 	OnListen func(net.Addr)
@@ -63,6 +73,7 @@ type Server struct {
 	router  *router
 	thumbs  *thumbCache
 	pages   *pages
+	ftp     *ftpd.Server // nil: not served
 
 	pollLimit, hintLimit, signinLimit *limiter
 	hashing                           chan struct{} // one entry for each password being hashed
@@ -114,6 +125,11 @@ func New(cfg Config) (*Server, error) {
 		return nil, errors.Join(err, st.Close())
 	}
 	s.router = s.routes()
+	if cfg.FTPListen != "" {
+		if s.ftp, err = s.newFTP(); err != nil {
+			return nil, errors.Join(err, st.Close())
+		}
+	}
 	return s, nil
 }
 
@@ -138,8 +154,14 @@ func (c *Config) setDefaults() error {
 	if c.Online == 0 {
 		c.Online = DefaultOnline
 	}
+	if _, port, err := net.SplitHostPort(c.FTPListen); err == nil && c.FTPPort == 0 {
+		c.FTPPort, _ = strconv.Atoi(port) // 0, as of a named port: the default
+	}
 	if c.FTPPort == 0 {
 		c.FTPPort = 21
+	}
+	if (c.FTPCert == "") != (c.FTPKey == "") {
+		errs = append(errs, errors.New("FTP certificate: certificate and key go together"))
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -184,6 +206,9 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.housekeeping(ctx) })
+	if s.ftp != nil {
+		g.Go(func() error { return s.ftp.Run(ctx) })
+	}
 	g.Go(func() error {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)

@@ -29,7 +29,7 @@ func (s *Server) commands(r *http.Request, tx *sql.Tx, p *camio.PollReply, owner
 		}
 		list = append(list, camio.Command{ID: "ftpAlarm", Path: fmt.Sprintf("/form/setFtpAlarmSending/?ENABLE=1&SCHED=0&SCHEDID=1&STREAMID=0"+
 			"&DURATION=1&FRAMERATE=1&INTERVAL=0&SERVER=%s&PORT=%d&REMOTEPATH=%s&AUTH=1&USERNAME=%s&PASSWORD=camio",
-			or(s.cfg.FTPHost, hostOnly(host)), s.cfg.FTPPort, p.MACAddress, token)})
+			or(or(s.cfg.FTPHost, s.cfg.FTPPublic), hostOnly(host)), s.cfg.FTPPort, p.MACAddress, token)})
 	}
 	for i := range list {
 		c := &list[i]

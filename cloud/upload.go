@@ -24,6 +24,7 @@ import (
 type uploadParams struct {
 	camio.Upload
 	Alternate, NoAnalysis, ParseTimestamp bool
+	FTP                                   bool // Camera is a directory, and there is no CameraID
 }
 
 // parseUpload checks the path and query of an upload. Everything but camera_id has a default.
@@ -108,14 +109,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer in.discard()
-	m, err := identify(in.head, p.ContentType, p.Name)
-	if err != nil {
-		return err
-	}
-	if err := m.measure(in.file, in.size); err != nil {
-		return err
-	}
-	it, err := s.keep(context.WithoutCancel(r.Context()), acc, p, in, m)
+	it, err := s.ingest(context.WithoutCancel(r.Context()), acc, p, in)
 	if err != nil {
 		return err
 	}
@@ -123,26 +117,54 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// ingest makes an item of a received body, however it came.
+func (s *Server) ingest(ctx context.Context, acc *account, p *uploadParams, in *incoming) (*camio.Uploaded, error) {
+	m, err := identify(in.head, p.ContentType, p.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.measure(in.file, in.size); err != nil {
+		return nil, err
+	}
+	return s.keep(ctx, acc, p, in, m)
+}
+
+// camera finds or creates the camera of an upload, in the uploading transaction.
+func (p *uploadParams) camera(ctx context.Context, tx *sql.Tx, account int64, now time.Time) (*camera, error) {
+	if p.FTP {
+		return ftpCamera(ctx, tx, account, p.Camera, now)
+	}
+	return uploadCamera(ctx, tx, account, p.Camera, p.CameraID, now)
+}
+
 // acceptUnrecorded answers 200 while the account's recording is off, so that cameras do not retry for ever.
 func (s *Server) acceptUnrecorded(w http.ResponseWriter, r *http.Request, acc *account, p *uploadParams) error {
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.cfg.MaxUpload)); err != nil {
 		return badRequest("The body ended early")
 	}
-	now := s.now()
-	var cam *camera
-	err := s.store.write(r.Context(), func(tx *sql.Tx) (err error) {
-		if cam, err = uploadCamera(r.Context(), tx, acc.ID, p.Camera, p.CameraID, now); err != nil {
-			return err
-		}
-		return touchCamera(r.Context(), tx, cam.ID, now, 0, 0)
-	})
+	cam, err := s.touch(r.Context(), acc, p)
 	if err != nil {
-		return uploadError(err)
+		return err
 	}
 	recorded := false
 	reply(w, camio.Uploaded{Source: cam.Name, CameraID: p.CameraID, ContentType: p.ContentType,
-		DateCreated: camio.Time{Time: now}, Type: p.Type, Recorded: &recorded})
+		DateCreated: camio.Time{Time: s.now()}, Type: p.Type, Recorded: &recorded})
 	return nil
+}
+
+// touch notes an upload that is not kept.
+func (s *Server) touch(ctx context.Context, acc *account, p *uploadParams) (cam *camera, err error) {
+	now := s.now()
+	err = s.store.write(ctx, func(tx *sql.Tx) (err error) {
+		if cam, err = p.camera(ctx, tx, acc.ID, now); err != nil {
+			return err
+		}
+		return touchCamera(ctx, tx, cam.ID, now, 0, 0)
+	})
+	if err != nil {
+		return nil, uploadError(err)
+	}
+	return cam, nil
 }
 
 // keep gives a received body its final name and its place in the index. The file comes first: a crash between the two
@@ -163,7 +185,7 @@ func (s *Server) keep(ctx context.Context, acc *account, p *uploadParams, in *in
 	var cam *camera
 	fresh, kept := false, ""
 	err := s.store.write(ctx, func(tx *sql.Tx) (err error) {
-		if cam, err = uploadCamera(ctx, tx, acc.ID, p.Camera, p.CameraID, now); err != nil {
+		if cam, err = p.camera(ctx, tx, acc.ID, now); err != nil {
 			return err
 		}
 		if err := touchCamera(ctx, tx, cam.ID, now, it.shownWidth(), it.shownHeight()); err != nil {

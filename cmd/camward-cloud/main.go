@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 
@@ -105,9 +107,32 @@ func (d *dataFlags) openExisting() (*cloud.Server, error) {
 type serveCmd struct {
 	dataFlags
 	MaxUpload int64  `help:"Largest upload in bytes." default:"536870912"`
-	FTPHost   string `name:"ftp-host" help:"FTP server that cameras are told to upload to. Default: the host of the base URL."`
-	FTPPort   int    `name:"ftp-port" help:"Its port." default:"21"`
+	FTP       string `name:"ftp" help:"Address for uploads by FTP, such as :21. Off by default." placeholder:"ADDR"`
+	FTPPublic string `name:"ftp-public" help:"IPv4 address or host name that passive FTP clients connect to, for a server behind NAT." placeholder:"HOST"`
+	FTPPorts  ports  `name:"ftp-ports" help:"Ports of passive FTP data connections. Default: any." placeholder:"LO-HI"`
+	FTPCert   string `name:"ftp-cert" help:"Certificate chain (PEM) for FTP over explicit TLS." placeholder:"FILE" type:"path"`
+	FTPKey    string `name:"ftp-key" help:"Its private key (PEM)." placeholder:"FILE" type:"path"`
+	FTPHost   string `name:"ftp-host" help:"FTP server that cameras are told to upload to. Default: --ftp-public, or the host of the base URL."`
+	FTPPort   int    `name:"ftp-port" help:"Its port. Default: that of --ftp, or 21."`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+}
+
+// ports is a range like 40000-40100, or one port.
+type ports struct{ low, high int }
+
+// UnmarshalText is how the command line reads it.
+func (p *ports) UnmarshalText(b []byte) error {
+	low, high, isRange := strings.Cut(string(b), "-")
+	if !isRange {
+		high = low
+	}
+	l, err1 := strconv.ParseUint(low, 10, 16)
+	h, err2 := strconv.ParseUint(high, 10, 16)
+	if err1 != nil || err2 != nil || l == 0 || l > h {
+		return fmt.Errorf("%q is not a range of ports like 40000-40100", b)
+	}
+	p.low, p.high = int(l), int(h)
+	return nil
 }
 
 func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
@@ -120,6 +145,9 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
 	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.Lock(zapcore.AddSync(std.err)), level))
 	s, err := c.open(log, func(cfg *cloud.Config) {
 		cfg.MaxUpload, cfg.FTPHost, cfg.FTPPort = c.MaxUpload, c.FTPHost, c.FTPPort
+		cfg.FTPListen, cfg.FTPPublic, cfg.FTPPortLow, cfg.FTPPortHigh = c.FTP, c.FTPPublic, c.FTPPorts.low, c.FTPPorts.high
+		cfg.FTPCert, cfg.FTPKey = c.FTPCert, c.FTPKey
+		cfg.OnListenFTP = func(a net.Addr) { log.Info("FTP", zap.Stringer("address", a)) }
 		cfg.OnListen = func(a net.Addr) { fmt.Fprintf(std.out, "camward-cloud listens on http://%s\n", a) }
 	})
 	if err != nil {
