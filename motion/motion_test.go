@@ -175,6 +175,29 @@ func TestAGapAndAJumpBackStartLearningAnew(t *testing.T) {
 	}
 }
 
+func TestAStallWhileLearningIsNoReasonToStopLearning(t *testing.T) {
+	w := world{noise: 8}
+	for _, stall := range []time.Duration{200, 900, 1600, 2900} { // milliseconds before the second picture
+		for seed := range uint32(5) {
+			d, _ := New(Default())
+			var p video.Plane
+			p.Resize(80, 60)
+			at := time.Minute
+			for n := range uint32(30) {
+				w.render(&p, 1, 1000*seed+n)
+				if dec := d.Step(at, &p); dec.Moving {
+					t.Fatalf("stall of %d ms, seed %d, picture %d: moving", stall, seed, n)
+				}
+				if n == 0 {
+					at += stall * time.Millisecond
+				} else {
+					at += 200 * time.Millisecond
+				}
+			}
+		}
+	}
+}
+
 func TestAShortPauseForgetsNothing(t *testing.T) {
 	w := world{noise: 4, boxes: []func(float64) worldBox{across(8, 8, 180)}}
 	d, _ := New(Default())
