@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -192,6 +193,37 @@ func TestAConnectionIsKeptAndAStaleOneReplaced(t *testing.T) {
 			t.Errorf("%d files, want 3", n)
 		}
 	})
+}
+
+// With TLS 1.2 proftpd resumes by session id alone unless it is told otherwise, and crypto/tls by ticket alone.
+func TestEncryptedTransfersInARowAllResumeTheSession(t *testing.T) {
+	tests := []struct {
+		kind  servers.Kind
+		mode  TLS
+		extra []string
+	}{
+		{servers.VSFTPD, Explicit, nil},
+		{servers.VSFTPD, Implicit, nil},
+		{servers.ProFTPD, Explicit, []string{"TLSProtocol TLSv1.2", "TLSSessionTickets on"}},
+		{servers.ProFTPD, Explicit, []string{"TLSProtocol TLSv1.3"}},
+		{servers.PureFTPD, Explicit, nil},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.kind, tt.mode, tt.extra), func(t *testing.T) {
+			t.Parallel()
+			srv := start(t, tt.kind, tt.mode, tt.extra...)
+			store := newStore(t, config(srv, tt.mode))
+			for i := range 40 {
+				size := []int{0, 1, 1000, 65_536, 300_001}[i%5]
+				if err := store.Put(t.Context(), storetest.Item("front", fmt.Sprint(i, ".mp4"), storetest.Body(size, 1))); err != nil {
+					t.Fatalf("transfer %d of %d bytes: %v", i, size, err)
+				}
+			}
+			if n := len(srv.Files()); n != 40 {
+				t.Errorf("%d files, want 40", n)
+			}
+		})
+	}
 }
 
 func TestAnUnusedConnectionIsClosed(t *testing.T) {

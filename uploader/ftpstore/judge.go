@@ -52,6 +52,19 @@ func namesItem(err error) bool {
 	return false
 }
 
+// refusesPart reports whether a reply to REST, or to the STOR after it (RFC 3659 5), may mean that the server takes
+// whole files only. By default proftpd does and answers 451.
+func refusesPart(err error) bool {
+	switch c := code(err); c {
+	case ftp.StatusFileActionIgnored, ftp.StatusActionAborted:
+		return true
+	case ftp.StatusExceededStorage, ftp.StatusNotLoggedIn: // starting anew would only throw away what is there
+		return false
+	default:
+		return c >= 500
+	}
+}
+
 // unsupported reports whether the server does not know a command at all.
 func unsupported(err error) bool {
 	switch code(err) {

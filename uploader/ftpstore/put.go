@@ -77,8 +77,7 @@ func (c *session) fill(ctx context.Context, it uploader.Item, temp string, sizes
 // transfer sends the item from offset on, or all of it if the server does not take a part.
 func (c *session) transfer(ctx context.Context, it uploader.Item, temp string, offset int64) error {
 	begun, err := c.store(ctx, it, temp, offset)
-	if err != nil && !begun && offset > 0 && code(err) >= 400 && code(err) != ftp.StatusNotAvailable {
-		// RFC 3659 5: the answer to REST or to the STOR after it. proftpd's default is no.
+	if !begun && offset > 0 && refusesPart(err) {
 		c.noRest = true
 		begun, err = c.store(ctx, it, temp, 0)
 	}
