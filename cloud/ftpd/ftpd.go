@@ -160,7 +160,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Warn("accept", zap.Error(err)) // out of descriptors or a client already gone: it passes
 		select {
 		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }

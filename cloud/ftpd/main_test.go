@@ -92,7 +92,7 @@ func (b *backend) stored() []string {
 }
 
 // want fails unless exactly this file with these bytes was stored, once.
-func (b *backend) want(t *testing.T, key string, body []byte) {
+func (b *backend) want(t testing.TB, key string, body []byte) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -101,7 +101,7 @@ func (b *backend) want(t *testing.T, key string, body []byte) {
 	}
 }
 
-func (b *backend) wantNothing(t *testing.T) {
+func (b *backend) wantNothing(t testing.TB) {
 	t.Helper()
 	if got := b.stored(); len(got) > 0 {
 		t.Errorf("stored %q, want nothing", got)
@@ -119,7 +119,7 @@ type server struct {
 }
 
 // start runs a server until the test ends. change adjusts its configuration.
-func start(t *testing.T, change ...func(*ftpd.Config)) *server {
+func start(t testing.TB, change ...func(*ftpd.Config)) *server {
 	t.Helper()
 	s := &server{backend: &backend{files: make(map[string][]byte)}, temp: t.TempDir()}
 	cert := certificate(t)
@@ -192,14 +192,14 @@ const patience = 20 * time.Second
 
 // client speaks the protocol by hand.
 type client struct {
-	t    *testing.T
+	t    testing.TB
 	s    *server
 	raw  *net.TCPConn
 	conn net.Conn
 	tls  *tls.Config // once secure is on
 }
 
-func dial(t *testing.T, s *server) *client {
+func dial(t testing.TB, s *server) *client {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.addr)
 	if err != nil {
@@ -211,7 +211,7 @@ func dial(t *testing.T, s *server) *client {
 }
 
 // enter logs in and changes to the directory "front".
-func enter(t *testing.T, s *server) *client {
+func enter(t testing.TB, s *server) *client {
 	t.Helper()
 	c := dial(t, s)
 	c.expect("220")
@@ -222,7 +222,7 @@ func enter(t *testing.T, s *server) *client {
 }
 
 // enterTLS is enter with TLS on both connections.
-func enterTLS(t *testing.T, s *server) *client {
+func enterTLS(t testing.TB, s *server) *client {
 	t.Helper()
 	c := dial(t, s)
 	c.expect("220")
@@ -338,7 +338,7 @@ func (c *client) upload(cmd, body, want string) {
 }
 
 // cut ends a connection with a reset.
-func cut(t *testing.T, conn *net.TCPConn) {
+func cut(t testing.TB, conn *net.TCPConn) {
 	t.Helper()
 	if err := errors.Join(conn.SetLinger(0), conn.Close()); err != nil {
 		t.Fatal(err)
@@ -355,7 +355,7 @@ func blob(n int) []byte {
 }
 
 // waitTemp waits until so many bytes have arrived in a temporary file.
-func (s *server) waitTemp(t *testing.T, n int64) {
+func (s *server) waitTemp(t testing.TB, n int64) {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		list, err := os.ReadDir(s.temp)

@@ -37,8 +37,7 @@ type recent struct {
 	flights map[fileKey]*flight
 }
 
-// A flight is an upload under way. Of one file there is one at most: whoever logs in as the same user and comes for the same file has
-// given the earlier connection up.
+// A flight is an upload under way, the last one of its file.
 type flight struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed once its file is among the recent ones, or dropped
@@ -49,13 +48,14 @@ func newRecent(life time.Duration, maxBytes int64) *recent {
 		perUser: make(map[string]int64), flights: make(map[fileKey]*flight)}
 }
 
-// begin registers an upload of key, after the one before it has ended, and returns what is known of the file so far. The caller owns
-// that file now, and calls end.
-func (r *recent) begin(ctx context.Context, key fileKey, cancel context.CancelFunc) (*recentFile, *flight, error) {
+// begin registers an upload of key and returns what is known of the file so far. The caller owns that now, and calls end. To go
+// on with what has come, an upload of the file that is under way is ended first: who logs in as the same user to go on with a file has
+// given the earlier connection up. A fresh upload lets it be, and replaces what becomes of it.
+func (r *recent) begin(ctx context.Context, key fileKey, cancel context.CancelFunc, fresh bool) (*recentFile, *flight, error) {
 	for {
 		r.mu.Lock()
 		other := r.flights[key]
-		if other == nil {
+		if other == nil || fresh {
 			f := &flight{cancel, make(chan struct{})}
 			r.flights[key] = f
 			old := r.remove(key)
@@ -82,9 +82,13 @@ func (f *flight) stop(ctx context.Context) error {
 // end makes a flight's outcome known; f is nil where nothing is left of the file.
 func (r *recent) end(key fileKey, fl *flight, f *recentFile) {
 	r.mu.Lock()
-	delete(r.flights, key)
-	if f != nil {
-		r.add(f)
+	if r.flights[key] != fl {
+		f.discard() // a later upload took its place
+	} else {
+		delete(r.flights, key)
+		if f != nil {
+			r.add(f)
+		}
 	}
 	r.mu.Unlock()
 	close(fl.done)

@@ -188,6 +188,22 @@ func TestANewSessionTakesOverAHalfOpenTransfer(t *testing.T) {
 	s.want(t, "token:/front/a.mp4", []byte("0123456789abc"))
 }
 
+// Two cameras may share a directory and a file name.
+func TestUploadsOfOneNameDoNotDisturbEachOther(t *testing.T) {
+	s := start(t)
+	a, b := enter(t, s), enter(t, s)
+	first, _ := a.begin("STOR snap.jpg", "one")
+	second, raw := b.begin("STOR snap.jpg", "second")
+	s.waitTemp(t, 6)
+	_ = first.Close()
+	a.expect("226")
+	s.want(t, "token:/front/snap.jpg", []byte("one"))
+	cut(t, raw)
+	b.expect("426")
+	b.do("SIZE snap.jpg", "213 6")
+	_ = second.Close()
+}
+
 func TestAPlainUploadIsNotWholeWhenTheControlConnectionEndsFirst(t *testing.T) {
 	s := start(t)
 	c := enter(t, s)
@@ -237,7 +253,7 @@ func TestCommandsSentAheadWaitForTheTransfer(t *testing.T) {
 }
 
 func TestListingsAreEmpty(t *testing.T) {
-	for _, enter := range []func(*testing.T, *server) *client{enter, enterTLS} {
+	for _, enter := range []func(testing.TB, *server) *client{enter, enterTLS} {
 		c := enter(t, start(t))
 		for _, cmd := range []string{"LIST -la", "NLST", "MLSD"} {
 			data, _ := c.begin(cmd, "")

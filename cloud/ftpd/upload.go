@@ -30,7 +30,7 @@ func (c *session) upload(ctx context.Context, arg string, offset int64) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		key := c.key(path)
-		old, fl, err := c.srv.recent.begin(ctx, key, cancel)
+		old, fl, err := c.srv.recent.begin(ctx, key, cancel, offset == 0)
 		if err != nil {
 			return 450, "Another transfer of this file is under way"
 		}
@@ -190,7 +190,7 @@ func (c *session) cmdRnto(ctx context.Context, arg string) {
 		c.fault(553, "%v", err)
 		return
 	}
-	old, fl, err := c.srv.recent.begin(ctx, c.key(to), func() {}) // nothing to cancel: all bytes are here
+	old, fl, err := c.srv.recent.begin(ctx, c.key(to), func() {}, false) // nothing to cancel: all bytes are here
 	if err != nil {
 		c.reply(450, "A transfer of this file is under way")
 		return
