@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"camward/board"
 	"camward/camio"
@@ -14,6 +15,8 @@ import (
 	"camward/motion"
 	"camward/provision"
 	"camward/uploader"
+	"camward/uploader/ftpstore"
+	"camward/uploader/httpstore"
 	"camward/web"
 )
 
@@ -36,7 +39,19 @@ type CloudConfig struct {
 	URL         string           `yaml:"url"`
 	UploadToken camio.Secret     `yaml:"upload_token"`
 	CAFile      string           `yaml:"ca_file"` // PEM; the only authorities to trust; empty: the system's
+	Upload      string           `yaml:"upload"`  // http or ftp
+	FTP         FTPConfig        `yaml:"ftp"`     // where to, if upload is ftp
 	Poll        provision.Config `yaml:"poll"`
+}
+
+// FTPConfig is an FTP server that takes the recordings instead of the cloud's HTTP API.
+type FTPConfig struct {
+	Address   string       `yaml:"address"`   // host:port
+	TLS       ftpstore.TLS `yaml:"tls"`       // explicit, implicit or none
+	User      camio.Secret `yaml:"user"`      // empty: the upload token
+	Password  camio.Secret `yaml:"password"`  //
+	Directory string       `yaml:"directory"` // template, see ftpstore.Config
+	File      string       `yaml:"file"`      // template
 }
 
 // CameraConfig is one camera and its pipeline.
@@ -55,8 +70,13 @@ type LogConfig struct {
 
 // DefaultConfig is what holds where nothing is set.
 func DefaultConfig() Config {
+	ftp := ftpstore.Default()
 	return Config{
-		Cloud:    CloudConfig{Poll: provision.Default()},
+		Cloud: CloudConfig{
+			Upload: "http",
+			FTP:    FTPConfig{TLS: ftp.TLS, Password: ftp.Password, Directory: ftp.Directory, File: ftp.File},
+			Poll:   provision.Default(),
+		},
 		Spool:    uploader.Default(),
 		StateDir: "/var/lib/camward",
 		Listen:   web.Default().Listen,
@@ -132,7 +152,33 @@ func (c CloudConfig) validate() error {
 	if c.UploadToken.Reveal() == "" {
 		errs = append(errs, errors.New("cloud.upload_token: not set; the cloud's account page shows it"))
 	}
+	switch c.Upload {
+	case "http":
+	case "ftp":
+		ftp := c.ftpStore()
+		errs = append(errs, under("cloud", ftp.Validate()))
+	default:
+		errs = append(errs, fmt.Errorf("cloud.upload: %q is not http or ftp", c.Upload))
+	}
 	return errors.Join(append(errs, c.Poll.Validate())...)
+}
+
+// ftpStore is what the uploader needs of an FTP server.
+func (c CloudConfig) ftpStore() ftpstore.Config {
+	s := ftpstore.Default()
+	s.Address, s.TLS, s.User, s.Password, s.CAFile = c.FTP.Address, c.FTP.TLS, c.FTP.User, c.FTP.Password, c.CAFile
+	s.Directory, s.File = c.FTP.Directory, c.FTP.File
+	if s.User.Reveal() == "" {
+		s.User = c.UploadToken
+	}
+	return s
+}
+
+// httpStore is what the uploader needs of the cloud.
+func (c CloudConfig) httpStore(base string, date func(time.Time)) httpstore.Config {
+	s := httpstore.Default()
+	s.BaseURL, s.Token, s.CAFile, s.Date = base, c.UploadToken, c.CAFile, date
+	return s
 }
 
 func (c LogConfig) validate() error {

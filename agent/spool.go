@@ -12,6 +12,7 @@ import (
 	"camward/camio"
 	"camward/clip"
 	"camward/uploader"
+	"camward/uploader/ftpstore"
 	"camward/uploader/httpstore"
 )
 
@@ -30,13 +31,18 @@ type lateSpool struct {
 }
 
 func newLateSpool(cfg *Loaded, base *url.URL, clock *uploader.SystemClock, log *zap.Logger) (*lateSpool, error) {
-	c := httpstore.Default()
-	c.BaseURL, c.Token, c.CAFile, c.Date = base.String(), cfg.Cloud.UploadToken, cfg.Cloud.CAFile, clock.Observe
-	store, err := httpstore.New(c)
+	store, err := newStore(cfg.Cloud, base, clock)
 	if err != nil {
 		return nil, err
 	}
 	return &lateSpool{cfg: cfg.Spool, store: store, clock: clock, log: log, err: errors.New("the spool is not open yet")}, nil
+}
+
+func newStore(c CloudConfig, base *url.URL, clock *uploader.SystemClock) (uploader.Store, error) {
+	if c.Upload == "ftp" {
+		return ftpstore.New(c.ftpStore())
+	}
+	return httpstore.New(c.httpStore(base.String(), clock.Observe))
 }
 
 // Create begins a recording, or says why there is no spool.

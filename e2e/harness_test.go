@@ -147,6 +147,8 @@ func freeAddress(t *testing.T) string {
 type cloud struct {
 	*process
 	url, data, addr string
+	flags           []string // of serve
+	forAgent        string   // further keys of the agents' cloud section
 	account         struct {
 		Email       string `json:"email"`
 		OAuthToken  string `json:"oauth_token"`
@@ -156,9 +158,10 @@ type cloud struct {
 	}
 }
 
-func startCloud(t *testing.T) *cloud {
+// startCloud runs a cloud with further flags of serve, if any.
+func startCloud(t *testing.T, flags ...string) *cloud {
 	t.Helper()
-	c := &cloud{data: t.TempDir(), addr: freeAddress(t)}
+	c := &cloud{data: t.TempDir(), addr: freeAddress(t), flags: flags}
 	c.url = "http://" + c.addr
 	c.start(t)
 	out := command(t, "camward-cloud", "user", "add", "someone@example.com", "--json", "--data", c.data, "--base-url", c.url)
@@ -170,7 +173,7 @@ func startCloud(t *testing.T) *cloud {
 
 func (c *cloud) start(t *testing.T) {
 	t.Helper()
-	c.process = launch(t, "camward-cloud", "serve", "--data", c.data, "--listen", c.addr)
+	c.process = launch(t, "camward-cloud", append([]string{"serve", "--data", c.data, "--listen", c.addr}, c.flags...)...)
 	eventually(t, 20*time.Second, func() error { return answers(c.url + "/") })
 }
 
@@ -241,8 +244,8 @@ func startDevice(t *testing.T, program string, c *cloud, cameras string) *device
 	t.Helper()
 	d := &device{dir: t.TempDir(), addr: freeAddress(t)}
 	d.file = filepath.Join(d.dir, "camward.yml")
-	text := fmt.Sprintf("cloud: {url: %q, upload_token: %q, poll: {period: 2s}}\ncameras:\n%s\nspool: {dir: %q}\nstate_dir: %q\nlisten: %q\n",
-		c.url, c.account.UploadToken, cameras, filepath.Join(d.dir, "spool"), filepath.Join(d.dir, "state"), d.addr)
+	text := fmt.Sprintf("cloud: {url: %q, upload_token: %q, poll: {period: 2s}%s}\ncameras:\n%s\nspool: {dir: %q}\nstate_dir: %q\nlisten: %q\n",
+		c.url, c.account.UploadToken, c.forAgent, cameras, filepath.Join(d.dir, "spool"), filepath.Join(d.dir, "state"), d.addr)
 	if err := os.WriteFile(d.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

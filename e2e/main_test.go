@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/jpeg"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,5 +118,23 @@ func TestDemoScene(t *testing.T) {
 	}
 	if s.Cameras[0].Motion.Events != 1 || s.Cameras[0].Clip.Clips != 1 {
 		t.Errorf("%d stretches of motion and %d clips, want one of each", s.Cameras[0].Motion.Events, s.Cameras[0].Clip.Clips)
+	}
+}
+
+// TestOverFTP uploads to the cloud's FTP ingest instead: what arrives is the same event.
+func TestOverFTP(t *testing.T) {
+	t.Parallel()
+	ftp := freeAddress(t)
+	c := startCloud(t, "--ftp", ftp)
+	c.forAgent = fmt.Sprintf(", upload: ftp, ftp: {address: %q, tls: none}", ftp)
+	d := startDevice(t, "camward", c, early)
+	c.arrived(t, 1, 90*time.Second)
+	e := c.events(t, "front")[0]
+	ffprobe(t, c.content(t, "front", e.Videos[0].ID))
+	if len(e.Images) != 1 {
+		t.Errorf("%d snapshots in the event, want 1", len(e.Images))
+	}
+	if strings.Contains(d.out.String(), c.account.UploadToken) {
+		t.Error("the token is in the log")
 	}
 }

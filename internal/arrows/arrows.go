@@ -107,6 +107,9 @@ var AgentModules = []string{
 	"github.com/blackjack/webcam",
 	"github.com/fsnotify/fsnotify",
 	"github.com/goccy/go-yaml",
+	"github.com/hashicorp/errwrap",       // of jlaffaye/ftp
+	"github.com/hashicorp/go-multierror", // of jlaffaye/ftp
+	"github.com/jlaffaye/ftp",
 	"github.com/valyala/fastrand",  // of VictoriaMetrics/metrics
 	"github.com/valyala/histogram", // of VictoriaMetrics/metrics
 	"go.uber.org/multierr",         // of zap
