@@ -92,7 +92,7 @@ type ftpSession struct {
 func (f *ftpSession) Store(ctx context.Context, directory []string, name string, file *os.File) error {
 	acc, err := f.s.uploader(ctx, f.token) // again: a session may last for days
 	if errors.Is(err, errNotFound) {
-		return fmt.Errorf("%w: the upload token is not valid any more", ftpd.ErrRefused)
+		return ftpd.ErrDenied
 	}
 	if err != nil {
 		return err

@@ -35,8 +35,8 @@ type Backend interface {
 // A Session takes the files of one logged-in user. Store is called for one file at a time of a session, and returns nil once
 // the file is safe on disk. directory holds at least one element, the first of which names the camera. f is the whole file, at its
 // start, in Config.TempDir; Store may rename and close it, and whatever it leaves behind is removed. The end of the
-// connection does not cancel ctx: the file has arrived. ErrRefused says that this file will never be taken; any other error
-// makes the client try again later. Repeating a Store must be harmless.
+// connection does not cancel ctx: the file has arrived. ErrRefused says that this file will never be taken, ErrDenied that the
+// user is not valid any more; any other error makes the client try again later. Repeating a Store must be harmless.
 type Session interface {
 	Store(ctx context.Context, directory []string, name string, f *os.File) error
 }

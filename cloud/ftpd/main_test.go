@@ -45,7 +45,9 @@ func (b *backend) Login(_ context.Context, user, password string, remote netip.A
 	if user == "broken" {
 		return nil, errors.New("database is locked")
 	}
-	if (user != "token" && user != "other") || password != "camio" || !remote.IsLoopback() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if errors.Is(b.fail, ftpd.ErrDenied) || (user != "token" && user != "other") || password != "camio" || !remote.IsLoopback() {
 		return nil, ftpd.ErrDenied
 	}
 	return &login{b, user}, nil

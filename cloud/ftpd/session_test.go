@@ -300,6 +300,7 @@ func TestFaultsOfTheBackend(t *testing.T) {
 	}{
 		{fmt.Errorf("%w: neither a picture\r\n220 nor a video", ftpd.ErrRefused), "553 file refused: neither a picture  220 nor a video\r\n"},
 		{fmt.Errorf("write: %w", syscall.ENOSPC), "452"},
+		{fmt.Errorf("token: %w", ftpd.ErrDenied), "530"},
 		{errors.New("database is locked"), "451 Not stored, try again\r\n"},
 	}
 	for _, tt := range tests {

@@ -152,6 +152,9 @@ func (c *session) store(ctx context.Context, f *recentFile, file *os.File, path 
 	case err == nil:
 		c.log.Debug("upload stored", zap.Int64("bytes", f.size))
 		return f, 226, "Stored"
+	case errors.Is(err, ErrDenied):
+		c.log.Info("upload by a user who is not valid any more")
+		return nil, 530, "Log in again"
 	case errors.Is(err, ErrRefused):
 		c.log.Info("upload refused", zap.Int64("bytes", f.size), zap.Error(err))
 		return nil, 553, err.Error()
