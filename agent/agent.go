@@ -92,7 +92,7 @@ func (a *Agent) newPoller(base *url.URL) error {
 }
 
 func (a *Agent) newWeb() (err error) {
-	cfg := web.Config{Listen: a.cfg.Listen}
+	cfg := web.Config{Listen: a.cfg.Listen, StateDir: a.cfg.StateDir}
 	var password *web.Password
 	if cfg.Listen != "" && !cfg.Loopback() {
 		if password, a.FreshPassword, err = web.LoadPassword(a.cfg.StateDir); err != nil {

@@ -104,3 +104,19 @@ func (s *lateSpool) Status() (st uploader.Status, err error) {
 	}
 	return s.uploader.Status(), nil
 }
+
+// opened gives the spool, or why there is none.
+func (s *lateSpool) opened() (*uploader.Spool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.spool, s.err
+}
+
+// resume ends the uploader's pause, if it makes one.
+func (s *lateSpool) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.uploader != nil {
+		s.uploader.Resume()
+	}
+}

@@ -64,6 +64,7 @@ func (a *Agent) newServer(cfg web.Config, password *web.Password) (*web.Server, 
 		e.SetIndent("", "  ")
 		e.Encode(a.Status())
 	}))
+	a.spoolRoutes(s)
 	set := a.metrics()
 	s.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"camward/agent"
 )
 
 // early is a demo scene whose one event comes soon.
@@ -250,5 +253,56 @@ func TestDetectAndSnapshot(t *testing.T) {
 	command(t, "camward", "snapshot", "--source", "demo:", "-o", file)
 	if text, err := exec.Command("djpeg", "-outfile", "/dev/null", file).CombinedOutput(); err != nil || len(text) > 0 {
 		t.Errorf("djpeg: %v: %s", err, text)
+	}
+}
+
+// TestTheQueueIsSeenAndHandled lists, exports, retries and drops what waits while the cloud is away, by the running agent and by its
+// directory alone.
+func TestTheQueueIsSeenAndHandled(t *testing.T) {
+	t.Parallel()
+	c := startCloud(t)
+	c.stop()
+	d := startDevice(t, "camward", c, early)
+	d.recorded(t, 1, 60*time.Second)
+	items := func() (list []agent.SpoolItem) {
+		if err := json.Unmarshal(command(t, "camward", "spool", "-c", d.file, "--json"), &list); err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	eventually(t, 20*time.Second, func() error {
+		if waiting := items(); len(waiting) != 2 {
+			return fmt.Errorf("%+v", waiting)
+		}
+		return nil
+	})
+	for _, running := range []bool{true, false} {
+		if !running {
+			d.stop()
+		}
+		out := string(command(t, "camward", "spool", "-c", d.file))
+		if strings.Count(out, "\n") != 3 || !strings.Contains(out, "clip") || !strings.Contains(out, "snapshot") {
+			t.Errorf("running %v: the list reads\n%s", running, out)
+		}
+		dir := t.TempDir()
+		command(t, "camward", "spool", "-c", d.file, "--export", dir)
+		if files, _ := filepath.Glob(filepath.Join(dir, "front", "*")); len(files) != 2 {
+			t.Errorf("running %v: exported %v", running, files)
+		}
+	}
+	d.start(t, "camward")
+	for _, it := range items() {
+		if it.Kind == "snapshot" {
+			command(t, "camward", "spool", "-c", d.file, "--drop", fmt.Sprint(it.ID))
+		}
+	}
+	c.start(t)
+	command(t, "camward", "spool", "-c", d.file, "--retry")
+	c.arrived(t, 1, 60*time.Second)
+	if n := len(c.events(t, "front")[0].Images); n != 0 {
+		t.Errorf("%d snapshots arrived, the only one was dropped", n)
+	}
+	if out := string(command(t, "camward", "spool", "-c", d.file)); !strings.Contains(out, "nothing waits") {
+		t.Errorf("in the end the list reads\n%s", out)
 	}
 }

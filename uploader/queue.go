@@ -34,6 +34,7 @@ type entry struct {
 	queued     time.Time // when this process saw it first
 	modified   int64     // seconds since 1970, of the data; for the age only
 	notBefore  time.Time // of the next try
+	fault      string    // of the last try
 }
 
 // compare sorts the queue so that the next item to send is last: the newest event, in it
@@ -227,9 +228,10 @@ func openerOf(path string) func(int64) (io.ReadCloser, error) {
 }
 
 // retry gives an entry back to the queue until notBefore.
-func (s *Spool) retry(e *entry, notBefore time.Time) {
+func (s *Spool) retry(e *entry, notBefore time.Time, why error) {
 	s.mu.Lock()
 	e.sending, e.notBefore = false, notBefore
+	e.fault = why.Error()
 	e.tries++
 	s.mu.Unlock()
 }

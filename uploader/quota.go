@@ -122,6 +122,7 @@ func (s *Spool) quarantine(e *entry, reason string) {
 	defer s.mu.Unlock()
 	s.take(e)
 	s.refused++
+	e.fault = reason
 	s.setAside(e)
 }
 

@@ -175,7 +175,7 @@ func (s *Spool) admit(rec *record, size int64, l *leftover) {
 		defer s.mu.Unlock()
 		s.bytes += size
 		e := s.newEntry(rec, size)
-		e.modified = l.modified.Unix()
+		e.modified, e.fault = l.modified.Unix(), rec.Refused
 		s.setAside(e)
 	case rec.finished():
 		s.enqueue(rec, l.modified, true)

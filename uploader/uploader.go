@@ -178,7 +178,7 @@ func (u *Uploader) failed(e *entry, err error) {
 	u.failures++
 	now := time.Now()
 	u.pausedTil = now.Add(pause)
-	u.spool.retry(e, now.Add(max(pause, backoff(minPause, maxPause, e.tries))))
+	u.spool.retry(e, now.Add(max(pause, backoff(minPause, maxPause, e.tries))), err)
 
 	u.mu.Lock()
 	st := &u.status

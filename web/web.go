@@ -8,6 +8,7 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -22,7 +23,8 @@ import (
 
 // Config says where to listen.
 type Config struct {
-	Listen string // host:port; default 127.0.0.1:8090; empty turns the server off
+	Listen   string // host:port; default 127.0.0.1:8090; empty turns the server off
+	StateDir string // where the server leaves its Control; empty: nowhere
 }
 
 // Default listens on the loopback alone.
@@ -51,6 +53,8 @@ type Server struct {
 	auth  *Password // nil on a loopback address
 	mux   *http.ServeMux
 	open  map[string]bool // patterns that need no sign-in
+	admin map[string]bool // patterns that need the control key
+	key   string
 	bound atomic.Pointer[net.TCPAddr]
 	log   *zap.Logger
 }
@@ -66,7 +70,10 @@ func New(cfg Config, auth *Password, log *zap.Logger) (*Server, error) {
 	if cfg.Loopback() {
 		auth = nil
 	}
-	return &Server{cfg: cfg, auth: auth, mux: http.NewServeMux(), open: map[string]bool{}, log: log.Named("web")}, nil
+	return &Server{
+		cfg: cfg, auth: auth, mux: http.NewServeMux(), open: map[string]bool{}, admin: map[string]bool{},
+		key: rand.Text(), log: log.Named("web"),
+	}, nil
 }
 
 // Handle adds a route by a pattern as of http.ServeMux. All routes are added before Run.
@@ -76,6 +83,13 @@ func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, 
 func (s *Server) HandleOpen(pattern string, h http.Handler) {
 	s.mux.Handle(pattern, h)
 	s.open[pattern] = true
+}
+
+// HandleControl adds a route that changes something: only who can read the state directory may ask, by
+// the key in it. Neither the loopback nor the password is enough, so that no web page can ask in a person's name.
+func (s *Server) HandleControl(pattern string, h http.Handler) {
+	s.mux.Handle(pattern, h)
+	s.admin[pattern] = true
 }
 
 // Address is where the server listens, nil before Run has bound it.
@@ -93,6 +107,9 @@ func (s *Server) Run(ctx context.Context) error {
 		return listenError(s.cfg.Listen, err)
 	}
 	s.bound.Store(ln.Addr().(*net.TCPAddr))
+	if err := s.leaveControl(); err != nil {
+		s.log.Warn("the verbs that ask a running camward will not find it", zap.Error(err))
+	}
 	s.log.Info("listening", zap.Stringer("address", ln.Addr()), zap.Bool("password", s.auth != nil))
 	srv := &http.Server{
 		Handler:           s.guard(),
@@ -125,8 +142,11 @@ func (s *Server) guard() http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		_, pattern := s.mux.Handler(r)
-		switch {
-		case s.open[pattern]:
+		switch control := s.hasKey(r); {
+		case s.open[pattern], control:
+		case s.admin[pattern]:
+			http.Error(w, "this needs the key in the state directory; use camward's own verbs", http.StatusForbidden)
+			return
 		case s.auth == nil && !loopbackHost(r.Host):
 			http.Error(w, "ask for this device by 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
 			return

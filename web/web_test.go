@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -135,4 +136,55 @@ func TestRunServesUntilStoppedAndNamesATakenAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestWhatChangesSomethingNeedsTheKeyOfTheStateDirectory(t *testing.T) {
+	dir := t.TempDir()
+	p, secret, err := LoadPassword(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, listen := range map[string]string{"loopback": "127.0.0.1:0", "everywhere": ":0"} {
+		t.Run(name, func(t *testing.T) {
+			state := t.TempDir()
+			if _, err := FindControl(state); !errors.Is(err, ErrNotRunning) {
+				t.Fatalf("before the start: %v", err)
+			}
+			s, err := New(Config{Listen: listen, StateDir: state}, p, zap.NewNop())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.HandleControl("POST /api/change", text("changed"))
+			s.Handle("GET /api/status", text("{}"))
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- s.Run(ctx) }()
+			var c *Control
+			for c == nil {
+				time.Sleep(time.Millisecond)
+				c, _ = FindControl(state)
+			}
+			if fi, err := os.Stat(controlFile(state)); err != nil || fi.Mode().Perm() != 0o600 {
+				t.Error(fi.Mode(), err)
+			}
+			for _, path := range []string{"/api/change", "/api/status"} {
+				resp, err := c.Do(map[string]string{"/api/change": "POST", "/api/status": "GET"}[path], path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+			}
+			r := httptest.NewRequest("POST", "http://"+c.Address+"/api/change", nil)
+			r.SetBasicAuth("admin", secret)
+			w := httptest.NewRecorder()
+			if s.guard().ServeHTTP(w, r); w.Code != http.StatusForbidden {
+				t.Errorf("without the key: %d", w.Code)
+			}
+			cancel()
+			<-done
+			if _, err := c.Do("POST", "/api/change"); !errors.Is(err, ErrNotRunning) {
+				t.Errorf("after the end: %v", err)
+			}
+		})
+	}
 }

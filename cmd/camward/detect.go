@@ -97,12 +97,15 @@ func newProgress(w io.Writer, what string) *progress {
 	return &progress{w: w, what: what}
 }
 
-func (p *progress) at(pos time.Duration) {
+func (p *progress) at(pos time.Duration) { p.show(fmt.Sprintf("%s: %.0f s", p.what, pos.Seconds())) }
+
+// show replaces what stands on the line, at most ten times a second.
+func (p *progress) show(text string) {
 	if p.w == nil || time.Since(p.last) < 100*time.Millisecond {
 		return
 	}
 	p.last = time.Now()
-	fmt.Fprintf(p.w, "\r\x1b[K%s: %.0f s", p.what, pos.Seconds())
+	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
 }
 
 func (p *progress) clear() {

@@ -47,6 +47,7 @@ var verbs = []verb{
 	{"devices", "", "list cameras with their formats, sizes and rates", "camward devices --json", devicesVerb},
 	{"snapshot", "", "take one picture as JPEG", "camward snapshot --source /dev/video0 -o front.jpeg", snapshotVerb},
 	{"detect", "CLIP...", "find motion in recordings, as JSON lines", "camward detect yard.mp4", detectVerb},
+	{"spool", "[ID...]", "list what waits for its upload; retry, drop or export items", "camward spool --retry 17", spoolVerb},
 	{"password", "", "show whether a password is set, or make a new one", "camward password --reset", passwordVerb},
 	{"version", "", "print the version and what is built in", "camward version --json", versionVerb},
 }
