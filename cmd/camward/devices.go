@@ -91,12 +91,13 @@ func printDevice(std stdio, d agent.Device) {
 	if d.Problem != "" {
 		fmt.Fprintf(std.out, "  cannot be used: %s\n", d.Problem)
 	}
+	unused := 0
 	for _, f := range d.Formats {
-		note := ""
 		if !f.Usable {
-			note = ", not used by camward"
+			unused++
+			continue
 		}
-		fmt.Fprintf(std.out, "  %s  %s%s\n", f.FourCC, f.Name, note)
+		fmt.Fprintf(std.out, "  %s  %s\n", f.FourCC, f.Name)
 		for _, z := range f.Sizes {
 			size := z.Size.String()
 			if z.Max.Width > 0 {
@@ -104,5 +105,8 @@ func printDevice(std stdio, d agent.Device) {
 			}
 			fmt.Fprintf(std.out, "    %s at %v pictures per second\n", size, z.Rates)
 		}
+	}
+	if unused > 0 {
+		fmt.Fprintf(std.out, "  and %s that camward does not use\n", count(unused, "format", "formats"))
 	}
 }
