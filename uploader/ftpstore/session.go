@@ -13,6 +13,7 @@ import (
 	"github.com/jlaffaye/ftp"
 
 	"camward/camio"
+	"camward/internal/usertimeout"
 )
 
 // A session is one control connection with its data connections. It serves one Put at a time; only abort may
@@ -43,7 +44,7 @@ type session struct {
 func (s *Store) dial(ctx context.Context, user camio.Secret) (*session, error) {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c := &session{cfg: &s.cfg, user: user, stop: stop, raw: map[*net.TCPConn]struct{}{}, dialer: net.Dialer{
-		Timeout: s.cfg.Connect, KeepAlive: s.cfg.Idle / 2, Control: bound(s.cfg.Idle),
+		Timeout: s.cfg.Connect, KeepAlive: s.cfg.Idle / 2, Control: usertimeout.Control(s.cfg.Idle),
 	}}
 	defer context.AfterFunc(ctx, c.abort)()
 	var config *tls.Config

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"camward/internal/usertimeout"
 )
 
 // newTransport keeps connections alive between uploads and bounds every step of setting one up.
@@ -26,7 +28,7 @@ func newTransport(cfg Config) (*http.Transport, error) {
 		}
 		proxy = http.ProxyURL(u)
 	}
-	dialer := &net.Dialer{Timeout: cfg.Connect, KeepAlive: cfg.Idle / 2, Control: bound(cfg.Idle)}
+	dialer := &net.Dialer{Timeout: cfg.Connect, KeepAlive: cfg.Idle / 2, Control: usertimeout.Control(cfg.Idle)}
 	return &http.Transport{
 		Proxy: proxy,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {

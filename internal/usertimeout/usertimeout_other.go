@@ -1,0 +1,11 @@
+//go:build !linux
+
+package usertimeout
+
+import (
+	"syscall"
+	"time"
+)
+
+// Control does nothing here.
+func Control(time.Duration) func(network, address string, c syscall.RawConn) error { return nil }
