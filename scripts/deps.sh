@@ -23,6 +23,10 @@ wanted() {
 	test  git                     stamps the version into the binaries
 	test  ffmpeg                  tests check clips with ffprobe and make recordings with ffmpeg
 	test  libjpeg-turbo-progs     tests make and compare JPEGs with cjpeg and djpeg
+	test  curl                    tests upload to the cloud with it, over HTTP and FTP
+	test  wget                    tests poll the cloud with it, as firmware does
+	test  python3                 tests upload over FTP with its ftplib
+	test  perl                    tests upload over FTP with its Net::FTP
 	test  chromium                tests play a clip in a browser
 	test  fonts-dejavu-core       text on the screenshots of the pages
 	test  gcc-aarch64-linux-gnu   cross build for arm64

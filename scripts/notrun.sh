@@ -1,0 +1,7 @@
+#!/bin/sh
+# notrun.sh - says which tests could not run on this machine, and why. The last lines of make test.
+shared=${CAMWARD_SHARED:-../shared}
+[ -d "$shared" ] ||
+	echo "not run: the tests on the motion clips, since $shared is absent (CAMWARD_SHARED names the folder)"
+unshare -m true 2>/dev/null ||
+	echo "not run: the tests against vsftpd, proftpd and pure-ftpd, which need root and mount namespaces; a chroot has none"
