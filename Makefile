@@ -29,11 +29,11 @@ run: deps build ## start the cloud and the agent here; CAMERA=/dev/video0 or a r
 	@$(GO) build -o bin/camward-try ./scripts/run
 	@CAMERA='$(CAMERA)' PORT='$(PORT)' exec bin/camward-try
 
-test: deps-test check e2e lab1 ## everything, with its own set-up: check, end-to-end tests, one lab guest
+test: check e2e lab1 ## everything, with its own set-up: check, end-to-end tests, one lab guest
 	@scripts/notrun.sh
 	@echo "make test: passed"
 
-check: fmt vet lint unit cross ## formatting, vet, staticcheck, arrows, tests with -race, 32-bit build, cross-builds and sizes
+check: deps-test fmt vet lint unit cross ## formatting, vet, staticcheck, arrows, tests with -race, 32-bit build, cross-builds and sizes
 
 fmt:
 	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go' 2>/dev/null || find . -name '*.go')); \
@@ -52,20 +52,20 @@ lint:
 unit: # internal/arrows is among these
 	$(GO) test -race $(UNIT)
 
-cross: ## dist/: arm64, armv7, armv6 and amd64 binaries, run once each, sizes checked
+cross: deps-test ## dist/: arm64, armv7, armv6 and amd64 binaries, run once each, sizes checked
 	CGO_ENABLED=0 GOARCH=386 $(GO) build -o /dev/null ./cmd/camward
 	$(GO) run ./scripts/cross -version '$(VERSION)'
 
-e2e: build ## real agent into real cloud: recordings, the demo scene, a browser
+e2e: deps-test build ## real agent into real cloud: recordings, the demo scene, a browser
 	$(GO) test -count=1 -timeout 15m ./e2e
 
-lab: build cross ## boot arm64 and armhf guests with real V4L2 drivers and run the agent there
+lab: deps-test build cross ## boot arm64 and armhf guests with real V4L2 drivers and run the agent there
 	$(GO) test -count=1 -timeout 10m -v ./scripts/lab -lab arm64,armhf
 
-lab1: build
+lab1: deps-test build
 	$(GO) test -count=1 -timeout 10m ./scripts/lab -lab arm64
 
-bench: build ## speed and size, as ratios within one run
+bench: deps-test build ## speed and size, as ratios within one run
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 fresh: ## as root: make run's build and make test in a bare Debian 12
