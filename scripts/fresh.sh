@@ -38,10 +38,11 @@ fresh() {
 		sh -c "cd /root/camward && $1"
 }
 
+# The one thing that make itself can't install is make.
+fresh "scripts/deps.sh run"
+
 case $what in *run*)
 	echo "fresh: make run"
-	# The one thing that make itself can't install.
-	fresh "scripts/deps.sh run"
 	set -m # a process group of its own, as a terminal gives it
 	fresh "exec make run PORT=${PORT:-18080}" >"$ROOT/run.log" 2>&1 &
 	pid=$!
