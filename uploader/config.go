@@ -26,6 +26,10 @@ type Config struct {
 	// BacklogShare is the percentage of transfers that goes to older items while new ones
 	// keep coming. 1..99, default 25.
 	BacklogShare int `yaml:"backlog_share"`
+	// Bandwidth is what all transfers together may use, in bytes a second. 0, the default: no limit; at least 4KiB.
+	Bandwidth Bytes `yaml:"bandwidth"`
+	// BandwidthByHour overrides Bandwidth at certain hours; the first window that holds counts.
+	BandwidthByHour []Window `yaml:"bandwidth_by_hour"`
 }
 
 // Default returns the configuration of an absent section.
@@ -60,6 +64,17 @@ func (c *Config) Validate() error {
 	}
 	if c.Parallel < 1 || c.Parallel > 16 {
 		bad("spool.parallel: %d is outside 1..16", c.Parallel)
+	}
+	if !validBandwidth(c.Bandwidth) {
+		bad("spool.bandwidth: %v a second is less than %v, and not 0", c.Bandwidth, minBandwidth)
+	}
+	for i, w := range c.BandwidthByHour {
+		if w.Hours == (Hours{}) {
+			bad("spool.bandwidth_by_hour[%d].hours: not set; a part of the day such as 8-18", i)
+		}
+		if !validBandwidth(w.Limit) {
+			bad("spool.bandwidth_by_hour[%d].limit: %v a second is less than %v, and not 0", i, w.Limit, minBandwidth)
+		}
 	}
 	if c.BacklogShare < 1 || c.BacklogShare > 99 {
 		bad("spool.backlog_share: %d is outside 1..99", c.BacklogShare)

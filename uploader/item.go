@@ -59,5 +59,18 @@ func NewItem(u camio.Upload, kind camio.Kind, started time.Time, open func(offse
 // again for each attempt, also while another reader is open.
 func (it Item) Open(offset int64) (io.ReadCloser, error) { return it.open(offset) }
 
+// throttled makes an item's bytes come no faster than t allows.
+func (it Item) throttled(t *throttle) Item {
+	open := it.open
+	it.open = func(offset int64) (io.ReadCloser, error) {
+		r, err := open(offset)
+		if err != nil {
+			return nil, err
+		}
+		return t.reader(r), nil
+	}
+	return it
+}
+
 // processBoot makes a boot id where the system has none: every process counts as a boot.
 func processBoot() string { return rand.Text() }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
@@ -590,13 +591,14 @@ func TestConfigurationReadsFromYAMLAndReportsEveryFault(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
-	text := "dir: /tmp/spool\nmax_bytes: 1.5GiB\nmax_percent: 90\nclock_wait: 90s\nparallel: 2\nbacklog_share: 50\n"
+	text := "dir: /tmp/spool\nmax_bytes: 1.5GiB\nmax_percent: 90\nclock_wait: 90s\nparallel: 2\nbacklog_share: 50\n" +
+		"bandwidth: 1MiB\nbandwidth_by_hour: [{hours: 8-18, limit: 100KiB}, {hours: 22-6, limit: 0}]\n"
 	if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	want := Config{"/tmp/spool", 1536 * MiB, 90, 90 * time.Second, 2, 50}
-	if c != want {
-		t.Errorf("got %+v, want %+v", c, want)
+	want := Config{"/tmp/spool", 1536 * MiB, 90, 90 * time.Second, 2, 50, MiB, []Window{{Hours{8, 18}, 100 * KiB}, {Hours{22, 6}, 0}}}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 	if err := yaml.Unmarshal([]byte("max_bytes: 33554432\n"), &c); err != nil || c.MaxBytes != 32*MiB {
 		t.Errorf("a bare number: %v, %v", c.MaxBytes, err)

@@ -31,8 +31,9 @@ type Uploader struct {
 	log    *zap.Logger
 	resume chan struct{}
 
-	mu     sync.Mutex
-	status Status // the transfers' part
+	throttle throttle
+	mu       sync.Mutex
+	status   Status // the transfers' part
 
 	// Of Run alone:
 	pausedTil time.Time
@@ -49,7 +50,9 @@ func New(cfg Config, spool *Spool, store Store, log *zap.Logger) (*Uploader, err
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Uploader{cfg: cfg, spool: spool, store: store, log: log.Named("uploader"), resume: make(chan struct{}, 1)}, nil
+	u := &Uploader{cfg: cfg, spool: spool, store: store, log: log.Named("uploader"), resume: make(chan struct{}, 1)}
+	u.throttle.limit = u.cfg.bandwidthNow
+	return u, nil
 }
 
 // Resume ends a pause at once, for instance because the token or the network has changed.
@@ -128,7 +131,7 @@ func (u *Uploader) send(ctx context.Context, e *entry) error {
 	if err != nil {
 		return err
 	}
-	return u.store.Put(ctx, it)
+	return u.store.Put(ctx, it.throttled(&u.throttle))
 }
 
 // settle draws the consequences of one attempt.
