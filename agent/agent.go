@@ -68,7 +68,13 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	if err := a.newPoller(base); err != nil {
 		return nil, err
 	}
-	return a, a.newWeb()
+	if err := a.newWeb(); err != nil {
+		// A damaged file or a disk that cannot be written must not stop the recording.
+		log.Error("no HTTP server: it cannot have a password", zap.Error(err))
+		a.cfg.Listen = ""
+		return a, a.newWeb()
+	}
+	return a, nil
 }
 
 func (a *Agent) newPoller(base *url.URL) error {
@@ -131,14 +137,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	return err
 }
 
-// newTransport is how the agent reaches the cloud: the environment's proxy, TLS 1.2 at least, and the system's
+// newTransport is how the agent polls the cloud: the environment's proxy, TLS 1.2 at least, and the system's
 // authorities, or only those of caFile where that is set.
 func newTransport(caFile string) (*http.Transport, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	t.MaxIdleConnsPerHost = 4
-	t.ResponseHeaderTimeout = 60 * time.Second
-	t.ExpectContinueTimeout = 2 * time.Second
 	if caFile == "" {
 		return t, nil
 	}

@@ -152,6 +152,9 @@ func (c CloudConfig) validate() error {
 	if c.UploadToken.Reveal() == "" {
 		errs = append(errs, errors.New("cloud.upload_token: not set; the cloud's account page shows it"))
 	}
+	if _, err := newTransport(c.CAFile); err != nil {
+		errs = append(errs, err)
+	}
 	switch c.Upload {
 	case "http":
 	case "ftp":

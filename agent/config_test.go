@@ -173,3 +173,61 @@ func FuzzReadYAML(f *testing.F) {
 		}
 	})
 }
+
+func TestDamagedRuntimeChangesAreAFaultThatDoesNotStopTheCamera(t *testing.T) {
+	for name, text := range map[string]string{
+		"not YAML":            "log.level: [\n",
+		"unknown key":         "log.levle: debug\n",
+		"wrong value":         "spool.parallel: many\n",
+		"impossible value":    "log.level: loud\n",
+		"camera that is gone": "cameras[3].rate: 5\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := t.TempDir()
+			if err := os.WriteFile(filepath.Join(state, "changes.yml"), []byte("spool.max_percent: 70\n"+text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := Load(Layers{File: writeFile(t, smallest+"state_dir: "+state+"\n")})
+			if err != nil || c.Validate() != nil {
+				t.Fatalf("the camera does not start: %v, %v", err, c.Validate())
+			}
+			if c.Ignored == nil {
+				t.Error("the fault is not told")
+			}
+			if name != "not YAML" && c.Spool.MaxPercent != 70 {
+				t.Error("the change beside it is lost")
+			}
+		})
+	}
+}
+
+func TestAChangeThatCannotHoldIsRefused(t *testing.T) {
+	c, err := Load(Layers{File: writeFile(t, smallest+"state_dir: "+t.TempDir()+"\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range map[string]string{"log.level": "loud", "cameras[0].clip.pre_roll": "2h", "cameras[1].rate": "5", "no.such": "1"} {
+		if _, err := c.Change(key, value); err == nil {
+			t.Errorf("%s = %s: no error", key, value)
+		}
+	}
+	if _, err := os.Stat(c.changesFile()); err == nil {
+		t.Error("a refused change was kept")
+	}
+}
+
+func TestTheServersVariablesAreNoFault(t *testing.T) {
+	if _, err := Load(Layers{File: writeFile(t, smallest), Environ: []string{"CAMWARD_CLOUD_DATA=/x", "CAMWARD_CLOUD_LISTEN=:1", "CAMWARD_CLOUD_BASE_URL=http://x"}}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAMissingCertificateFileIsAFaultOfTheConfiguration(t *testing.T) {
+	c, err := Load(Layers{File: writeFile(t, smallest), Flags: []string{"cloud.ca_file=/nowhere.pem"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "cloud.ca_file: open /nowhere.pem") {
+		t.Error(err)
+	}
+}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -31,18 +33,22 @@ type Layers struct {
 // A Loaded configuration knows where each value came from.
 type Loaded struct {
 	Config
+	// Ignored are the faults of changes made at run time. Such a change is left out: what once was a slip must not keep
+	// the camera from starting.
+	Ignored error
+
 	origin map[string]string // by key; absent means default
 }
 
 // Load reads all layers and reports every fault of every layer at once, each under its key with its
-// file and line or variable. The configuration that comes with an error is as complete as could be read.
+// file and line or variable; those of changes made at run time are in Ignored. The configuration that comes with an error is as complete as could be read.
 func Load(l Layers) (*Loaded, error) {
 	c := &Loaded{Config: DefaultConfig(), origin: map[string]string{}}
 	var errs []error
 	errs = append(errs, c.readFile(l))
 	// The state directory decides where run-time changes lie, so what outranks them is set before and after.
 	errs = append(errs, c.readEnviron(l.Environ), c.readFlags(l.Flags))
-	errs = append(errs, c.readChanges())
+	c.Ignored = c.readChanges()
 	_ = errors.Join(c.readEnviron(l.Environ), c.readFlags(l.Flags)) // reported above
 	return c, errors.Join(errs...)
 }
@@ -318,7 +324,7 @@ func (c *Loaded) readEnviron(environ []string) error {
 		appendElement(reflect.ValueOf(&c.Cameras).Elem())
 	}
 	for name := range vars {
-		if !isTestVariable(name) {
+		if !isForOthers(name) {
 			errs = append(errs, fmt.Errorf("%s: no key of the configuration has this variable", name))
 		}
 	}
@@ -326,13 +332,21 @@ func (c *Loaded) readEnviron(environ []string) error {
 	return errors.Join(errs...)
 }
 
-// isTestVariable names what the project's own tests use.
-func isTestVariable(name string) bool { return name == "CAMWARD_SHARED" || name == "CAMWARD_SHOTS" }
+// isForOthers names the variables that camward-cloud and the project's own tests read.
+func isForOthers(name string) bool {
+	switch name {
+	case "CAMWARD_CLOUD_DATA", "CAMWARD_CLOUD_LISTEN", "CAMWARD_CLOUD_BASE_URL", "CAMWARD_SHARED", "CAMWARD_SHOTS":
+		return true
+	}
+	return false
+}
 
 func (c *Loaded) changesFile() string { return filepath.Join(c.StateDir, "changes.yml") }
 
-// readChanges applies what was changed at run time, a flat map of keys. A damaged file is a fault, but never
-// keeps the camera from starting with what the other layers say.
+// originChange is the origin of a value that was changed at run time.
+const originChange = "changed at run time"
+
+// readChanges applies what was changed at run time, a flat map of keys, but for what cannot hold.
 func (c *Loaded) readChanges() error {
 	changes, err := loadChanges(c.changesFile())
 	if err != nil {
@@ -340,9 +354,31 @@ func (c *Loaded) readChanges() error {
 	}
 	var errs []error
 	for _, ch := range changes {
-		errs = append(errs, c.set(ch.Key.(string), fmt.Sprint(ch.Value), "changed at run time"))
+		errs = append(errs, c.change(ch.Key.(string), fmt.Sprint(ch.Value)))
 	}
 	return errors.Join(errs...)
+}
+
+// change sets a key if that adds no fault to the configuration, and leaves it alone otherwise.
+func (c *Loaded) change(key, text string) error {
+	trial := &Loaded{Config: c.Config, origin: maps.Clone(c.origin)}
+	trial.Cameras = slices.Clone(c.Cameras)
+	if err := trial.set(key, text, originChange); err != nil {
+		return err
+	}
+	if len(trial.Cameras) > len(c.Cameras) {
+		return fmt.Errorf("%s: there is no such camera (%s)", key, originChange)
+	}
+	before, after := Faults(c.Validate()), Faults(trial.Validate())
+	if len(after) > len(before) {
+		return fmt.Errorf("%w (%s)", after[slices.IndexFunc(after, func(f error) bool { return !contains(before, f) })], originChange)
+	}
+	c.Config, c.origin = trial.Config, trial.origin
+	return nil
+}
+
+func contains(faults []error, f error) bool {
+	return slices.ContainsFunc(faults, func(o error) bool { return o.Error() == f.Error() })
 }
 
 func loadChanges(file string) (yaml.MapSlice, error) {
@@ -367,10 +403,11 @@ func loadChanges(file string) (yaml.MapSlice, error) {
 
 // Change sets a key at run time and keeps it across restarts, stronger than the file and weaker than the
 // environment. The result says under which origin the key now stands, which is a stronger layer's if that has it too.
+// A change that cannot hold is refused with its fault.
 func (c *Loaded) Change(key, text string) (origin string, err error) {
-	trial := &Loaded{Config: DefaultConfig(), origin: map[string]string{}}
-	trial.Cameras = append(trial.Cameras, c.Cameras...)
-	if err := trial.set(key, text, "changed at run time"); err != nil {
+	stronger := c.origin[key]
+	trial := &Loaded{Config: c.Config, origin: maps.Clone(c.origin)}
+	if err := trial.change(key, text); err != nil {
 		return "", err
 	}
 	m, err := loadChanges(c.changesFile())
@@ -388,10 +425,11 @@ func (c *Loaded) Change(key, text string) (origin string, err error) {
 	if err := atomicfile.Write(c.changesFile(), b, 0o600); err != nil {
 		return "", fmt.Errorf("keep the change: %w", err)
 	}
-	if o := c.origin[key]; o == "flag" || strings.HasPrefix(o, "CAMWARD_") {
-		return o, nil
+	if stronger == "flag" || strings.HasPrefix(stronger, "CAMWARD_") {
+		return stronger, nil
 	}
-	return "changed at run time", c.set(key, text, "changed at run time")
+	c.Config, c.origin = trial.Config, trial.origin
+	return originChange, nil
 }
 
 func without(m yaml.MapSlice, key string) yaml.MapSlice {

@@ -86,3 +86,19 @@ func TestPicturesThatCannotBeReadAreSaidInOneLine(t *testing.T) {
 		})
 	}
 }
+
+func TestAStateDirectoryThatCannotBeWrittenDoesNotStopTheAgent(t *testing.T) {
+	inTheWay := writeFile(t, "not a directory")
+	c, err := Load(Layers{File: writeFile(t, smallest+"listen: \":0\"\nstate_dir: "+inTheWay+"/state\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.ErrorLevel)
+	a, err := New(c, "test", zap.New(core))
+	if err != nil || a.FreshPassword != "" {
+		t.Fatal(err)
+	}
+	if n := logs.FilterMessageSnippet("no HTTP server").Len(); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+}

@@ -43,12 +43,18 @@ func (c *configFlags) load() (*agent.Loaded, error) {
 	return agent.Load(agent.Layers{File: c.file, Optional: c.file == agent.DefaultFile, Flags: c.sets, Environ: os.Environ()})
 }
 
-// valid reads the layers and prints every fault, of form and of value, one a line.
+// valid reads the layers and prints every fault, of form and of value, one a line. Changes made at run time that are
+// ignored are not among them.
 func (c *configFlags) valid(std stdio) (*agent.Loaded, error) {
 	cfg, err := c.load()
-	faults := agent.Faults(errors.Join(err, cfg.Validate()))
+	return cfg, c.report(errors.Join(err, cfg.Validate()), std)
+}
+
+// report prints faults, if there are any.
+func (c *configFlags) report(err error, std stdio) error {
+	faults := agent.Faults(err)
 	if len(faults) == 0 {
-		return cfg, nil
+		return nil
 	}
 	if _, err := os.Stat(c.file); err != nil && c.file == agent.DefaultFile {
 		fmt.Fprintf(std.err, "camward: there is no %s; name another file with -c\n", c.file)
@@ -57,7 +63,7 @@ func (c *configFlags) valid(std stdio) (*agent.Loaded, error) {
 	for _, f := range faults {
 		fmt.Fprintf(std.err, "  %s\n", strings.ReplaceAll(f.Error(), "\n", "\n    "))
 	}
-	return nil, errReported
+	return errReported
 }
 
 func count(n int, one, more string) string {
@@ -73,11 +79,11 @@ func checkVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 	effective := fs.Bool("effective", false, "print each value with its origin")
 	asJSON := fs.Bool("json", false, "with --effective: as JSON")
 	return func(_ context.Context, _ []string, std stdio) error {
+		cfg, err := c.load()
 		if *effective {
-			cfg, _ := c.load() // what cannot be read is told below
 			printEffective(cfg, *asJSON, std)
 		}
-		cfg, err := c.valid(std)
+		err = c.report(errors.Join(err, cfg.Ignored, cfg.Validate()), std)
 		if err == nil && !*effective {
 			fmt.Fprintf(std.out, "the configuration is good: %s, uploads to %s\n", count(len(cfg.Cameras), "camera", "cameras"), cfg.Cloud.URL)
 		}

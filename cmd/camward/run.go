@@ -26,6 +26,9 @@ func runVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 			return err
 		}
 		defer log.Sync()
+		for _, f := range agent.Faults(cfg.Ignored) {
+			log.Warn("a change made at run time is ignored", zap.Error(f))
+		}
 		a, err := agent.New(cfg, version, log)
 		if err != nil {
 			return err
