@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -314,34 +313,6 @@ func TestACertificateOfAnUnknownAuthorityIsRefused(t *testing.T) {
 	}
 }
 
-// rawServer answers each connection by a function over the bare socket.
-func rawServer(t *testing.T, serve func(c net.Conn, ended <-chan struct{})) string {
-	ended := make(chan struct{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() {
-				defer c.Close()
-				serve(c, ended)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		close(ended)
-		conns.Wait()
-	})
-	return l.Addr().String()
-}
-
 func TestBrokenServersAreTemporaryFaults(t *testing.T) {
 	type done = <-chan struct{}
 	tests := []struct {
@@ -367,7 +338,7 @@ func TestBrokenServersAreTemporaryFaults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := Default()
-			c.Address, c.User, c.Idle = rawServer(t, tt.serve), token, 300*time.Millisecond
+			c.Address, c.User, c.Idle = storetest.RawServer(t, tt.serve), token, 300*time.Millisecond
 			err := newStore(t, c).Put(t.Context(), storetest.Item("front", clipName, []byte("x")))
 			temporary(t, err)
 			if tt.want != nil && !errors.Is(err, tt.want) {
@@ -379,7 +350,7 @@ func TestBrokenServersAreTemporaryFaults(t *testing.T) {
 
 func TestTheWholeAttemptHasADeadline(t *testing.T) {
 	c := Default()
-	c.Address, c.User, c.Total = rawServer(t, func(_ net.Conn, ended <-chan struct{}) { <-ended }), token, 200*time.Millisecond
+	c.Address, c.User, c.Total = storetest.RawServer(t, func(_ net.Conn, ended <-chan struct{}) { <-ended }), token, 200*time.Millisecond
 	if err := newStore(t, c).Put(t.Context(), storetest.Item("front", clipName, []byte("x"))); !errors.Is(err, errTotal) {
 		t.Errorf("got %v, want %v", err, errTotal)
 	}

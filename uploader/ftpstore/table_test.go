@@ -33,7 +33,7 @@ type scripted struct {
 
 func newScripted(t *testing.T, script map[string]string) (*scripted, string) {
 	s := &scripted{script: script, files: map[string]int{}}
-	return s, rawServer(t, func(c net.Conn, _ <-chan struct{}) { s.serve(c) })
+	return s, storetest.RawServer(t, func(c net.Conn, _ <-chan struct{}) { s.serve(c) })
 }
 
 func (s *scripted) serve(c net.Conn) {

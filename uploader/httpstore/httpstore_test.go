@@ -250,34 +250,6 @@ func TestAnswersAreClassified(t *testing.T) {
 	}
 }
 
-// rawServer answers each connection by a function over the bare socket.
-func rawServer(t *testing.T, serve func(c net.Conn, ended <-chan struct{})) string {
-	ended := make(chan struct{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() {
-				defer c.Close()
-				serve(c, ended)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		close(ended)
-		conns.Wait()
-	})
-	return "http://" + l.Addr().String()
-}
-
 func readHead(c net.Conn) *bufio.Reader {
 	r := bufio.NewReader(c)
 	for {
@@ -329,7 +301,7 @@ func TestBrokenServersAreTemporaryFaults(t *testing.T) {
 			if tt.want == errResponse {
 				size = 1000
 			}
-			c := config(rawServer(t, tt.serve))
+			c := config("http://" + storetest.RawServer(t, tt.serve))
 			c.Idle, c.Response = 300*time.Millisecond, 300*time.Millisecond
 			err := newStore(t, c).Put(t.Context(), storetest.Item("front", clipName, storetest.Body(size, 1)))
 			if err == nil || errors.Is(err, uploader.ErrPermanent) || errors.Is(err, uploader.ErrUnauthorized) {
