@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -87,9 +88,8 @@ func (c *Control) Do(method, path string) (*http.Response, error) {
 		return nil, fmt.Errorf("ask the running camward: %w", err)
 	case resp.StatusCode != http.StatusOK:
 		defer resp.Body.Close()
-		text := make([]byte, 300)
-		n, _ := resp.Body.Read(text)
-		return nil, fmt.Errorf("%s", strings.TrimSpace(string(text[:n])))
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 300))
+		return nil, errors.New(strings.TrimSpace(string(text)))
 	}
 	return resp, nil
 }

@@ -27,7 +27,7 @@ import (
 const email = "you@localhost"
 
 func main() {
-	runtime.LockOSThread() // the children are ended with this thread, see command
+	runtime.LockOSThread() // the children are ended with this thread, see start
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
@@ -36,10 +36,8 @@ func main() {
 	}
 }
 
-// account is what `camward-cloud user add --json` prints.
+// account is what is needed of what `camward-cloud user add --json` prints.
 type account struct {
-	Email       string `json:"email"`
-	OAuthToken  string `json:"oauth_token"`
 	UploadToken string `json:"upload_token"`
 	SigninURL   string `json:"signin_url"`
 }
