@@ -38,7 +38,8 @@ type Spool interface {
 // already written. What was written before Sync returned nil survives a power cut, as a file that may lack its
 // end. Exactly one of Finish and Discard ends the recording, even after errors, and neither may
 // be called twice. Finish makes the file durable and queues it, with the length of a clip (0 for a
-// picture); if it returns an error the recording is over all the same, and nothing was queued. Discard
+// picture); if it returns an error the recording is over all the same and is not queued now, though a spool may save it
+// at its next start. Discard
 // leaves nothing behind; its error is of no consequence but to the log.
 type Recording interface {
 	io.Writer

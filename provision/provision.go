@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -158,19 +159,10 @@ func (p *Poller) record(reply *camio.PollReply, err error) {
 		cs := CommandStatus{ID: c.ID, DateUpdated: c.DateUpdated, Method: c.Method, Path: Mask(c.Path), State: "listed"}
 		s.Commands = append(s.Commands, cs)
 		s.Claimed = s.Claimed || c.ID != "ping" && c.ID != "time"
-		if !contains(before, cs) {
+		if !slices.Contains(before, cs) {
 			p.log.Info("command received, not applied", zap.String("id", c.ID), zap.String("method", c.Method), zap.String("path", cs.Path))
 		}
 	}
-}
-
-func contains(list []CommandStatus, c CommandStatus) bool {
-	for _, x := range list {
-		if x == c {
-			return true
-		}
-	}
-	return false
 }
 
 // wait is the time until the next poll: the period with a tenth of jitter, doubled with each failure up to

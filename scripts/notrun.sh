@@ -3,5 +3,7 @@
 shared=${CAMWARD_SHARED:-../shared}
 [ -d "$shared" ] ||
 	echo "not run: the tests on the motion clips, since $shared is absent (CAMWARD_SHARED names the folder)"
+[ "$(df --output=pcent "${TMPDIR:-/tmp}" | tr -dc 0-9)" -ge 1 ] ||
+	echo "not run: the test of the spool on a disk that others fill, since this one is less than 1 % full"
 unshare -m true 2>/dev/null ||
 	echo "not run: the tests against vsftpd, proftpd and pure-ftpd, which need root and mount namespaces; a chroot has none"
