@@ -5,10 +5,7 @@ package agent
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"time"
@@ -77,8 +74,14 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	return a, nil
 }
 
+// The poll is short; what takes longer than this is dead.
+const (
+	pollConnect = 10 * time.Second
+	pollIdle    = 30 * time.Second
+)
+
 func (a *Agent) newPoller(base *url.URL) error {
-	transport, err := newTransport(a.cfg.Cloud.CAFile)
+	transport, err := a.cfg.Cloud.transport().HTTP(pollConnect, pollIdle)
 	if err != nil {
 		return err
 	}
@@ -135,26 +138,6 @@ func (a *Agent) Run(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-// newTransport is how the agent polls the cloud: the environment's proxy, TLS 1.2 at least, and the system's
-// authorities, or only those of caFile where that is set.
-func newTransport(caFile string) (*http.Transport, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile == "" {
-		return t, nil
-	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, fmt.Errorf("cloud.ca_file: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("cloud.ca_file: %s holds no certificate in PEM form", caFile)
-	}
-	t.TLSClientConfig.RootCAs = pool
-	return t, nil
 }
 
 func warnPlainHTTP(cloudURL string, log *zap.Logger) {

@@ -12,6 +12,7 @@ import (
 	"camward/camio"
 	"camward/capture"
 	"camward/clip"
+	"camward/internal/transport"
 	"camward/motion"
 	"camward/provision"
 	"camward/uploader"
@@ -39,6 +40,8 @@ type CloudConfig struct {
 	URL         string           `yaml:"url"`
 	UploadToken camio.Secret     `yaml:"upload_token"`
 	CAFile      string           `yaml:"ca_file"` // PEM; the only authorities to trust; empty: the system's
+	Pins        []transport.Pin  `yaml:"pins"`    // keys of which the server must show one; empty: any
+	Proxy       camio.Secret     `yaml:"proxy"`   // URL, or none; empty: that of the environment. It may hold a password
 	Upload      string           `yaml:"upload"`  // http or ftp
 	FTP         FTPConfig        `yaml:"ftp"`     // where to, if upload is ftp
 	Poll        provision.Config `yaml:"poll"`
@@ -152,9 +155,7 @@ func (c CloudConfig) validate() error {
 	if c.UploadToken.Reveal() == "" {
 		errs = append(errs, errors.New("cloud.upload_token: not set; the cloud's account page shows it"))
 	}
-	if _, err := newTransport(c.CAFile); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, under("cloud", c.transport().Validate()))
 	switch c.Upload {
 	case "http":
 	case "ftp":
@@ -166,10 +167,15 @@ func (c CloudConfig) validate() error {
 	return errors.Join(append(errs, c.Poll.Validate())...)
 }
 
+// transport is how the cloud is reached, for the poll and all uploads.
+func (c CloudConfig) transport() transport.Config {
+	return transport.Config{CAFile: c.CAFile, Pins: c.Pins, Proxy: c.Proxy.Reveal()}
+}
+
 // ftpStore is what the uploader needs of an FTP server.
 func (c CloudConfig) ftpStore() ftpstore.Config {
 	s := ftpstore.Default()
-	s.Address, s.TLS, s.User, s.Password, s.CAFile = c.FTP.Address, c.FTP.TLS, c.FTP.User, c.FTP.Password, c.CAFile
+	s.Address, s.TLS, s.User, s.Password, s.Transport = c.FTP.Address, c.FTP.TLS, c.FTP.User, c.FTP.Password, c.transport()
 	s.Directory, s.File = c.FTP.Directory, c.FTP.File
 	if s.User.Reveal() == "" {
 		s.User = c.UploadToken
@@ -180,7 +186,7 @@ func (c CloudConfig) ftpStore() ftpstore.Config {
 // httpStore is what the uploader needs of the cloud.
 func (c CloudConfig) httpStore(base string, date func(time.Time)) httpstore.Config {
 	s := httpstore.Default()
-	s.BaseURL, s.Token, s.CAFile, s.Date = base, c.UploadToken, c.CAFile, date
+	s.BaseURL, s.Token, s.Transport, s.Date = base, c.UploadToken, c.transport(), date
 	return s
 }
 

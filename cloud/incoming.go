@@ -1,16 +1,17 @@
 package cloud
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"camward/camio"
 )
 
 // idleRead is how long an upload may send nothing before it is given up.
@@ -27,9 +28,9 @@ type incoming struct {
 // receive streams the request's body into a temporary file and syncs it. A body that ends early, is too long or empty, or does
 // not match its digest leaves nothing behind.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (*incoming, error) {
-	want, err := wantDigest(r.Header)
+	want, err := camio.Digest(r.Header)
 	if err != nil {
-		return nil, err
+		return nil, badRequest("%v", err)
 	}
 	if r.ContentLength > s.cfg.MaxUpload {
 		return nil, s.tooLarge()
@@ -43,7 +44,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (*incoming, err
 		in.discard()
 		return nil, err
 	}
-	if want != "" && want != string(in.sha256) {
+	if want != nil && !bytes.Equal(want, in.sha256) {
 		in.discard()
 		return nil, badRequest("The body does not match its Repr-Digest")
 	}
@@ -132,25 +133,3 @@ func (i *idleReader) Read(p []byte) (int, error) {
 }
 
 func (i *idleReader) done() { _ = i.c.SetReadDeadline(time.Time{}) }
-
-// wantDigest reads the sha-256 member of Repr-Digest (RFC 9530 3), a structured-field dictionary of byte sequences. Other
-// algorithms are ignored, as the RFC allows.
-func wantDigest(h http.Header) (string, error) {
-	for _, line := range h.Values("Repr-Digest") {
-		for member := range strings.SplitSeq(line, ",") {
-			key, value, _ := strings.Cut(strings.TrimSpace(member), "=")
-			if key != "sha-256" {
-				continue
-			}
-			if len(value) < 2 || value[0] != ':' || value[len(value)-1] != ':' {
-				return "", badRequest("Repr-Digest is not like sha-256=:...:")
-			}
-			b, err := base64.StdEncoding.DecodeString(value[1 : len(value)-1])
-			if err != nil || len(b) != sha256.Size {
-				return "", badRequest("Repr-Digest is not like sha-256=:...:")
-			}
-			return string(b), nil
-		}
-	}
-	return "", nil
-}

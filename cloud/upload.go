@@ -113,6 +113,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	camio.SetDigest(w.Header(), in.sha256)
 	reply(w, it)
 	return nil
 }

@@ -74,6 +74,9 @@ func TestUploadAnswersByTheRules(t *testing.T) {
 			if got.Status != tt.want {
 				t.Fatalf("%d %s, want %d", got.Status, got.Body, tt.want)
 			}
+			if tt.want == 200 && got.Header.Get("Repr-Digest") != strings.TrimPrefix(digest(tt.body), "Repr-Digest: ") {
+				t.Errorf("Repr-Digest %q is not that of the body", got.Header.Get("Repr-Digest"))
+			}
 			if tt.want != 200 && !strings.HasPrefix(got.Body, `{"message":"`) {
 				t.Errorf("body %q has no message", got.Body)
 			}

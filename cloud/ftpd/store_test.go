@@ -19,7 +19,7 @@ func TestTheAgentsStoreWorks(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) storetest.Target {
 				s := start(t)
 				c := ftpstore.Default()
-				c.Address, c.TLS, c.User, c.CAFile = s.addr, mode, camio.Secret("token"), s.pem
+				c.Address, c.TLS, c.User, c.Transport.CAFile = s.addr, mode, camio.Secret("token"), s.pem
 				store, err := ftpstore.New(c)
 				if err != nil {
 					t.Fatal(err)

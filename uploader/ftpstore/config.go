@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"camward/camio"
+	"camward/internal/transport"
 )
 
 // TLS says how a connection is encrypted (RFC 4217).
@@ -26,7 +27,7 @@ type Config struct {
 	User     camio.Secret // upload token of the account
 	Password camio.Secret // default "camio", the literal of the Camio service
 
-	CAFile string // PEM file of the only authorities to trust; empty means the system's
+	Transport transport.Config // whom to trust; FTP knows no proxy
 
 	// Directory is where a file goes, under the directory of the login, and File its name there. Elements of
 	// Directory are separated by "/" and made when missing. Both may hold these fields:

@@ -305,7 +305,7 @@ func TestADirectoryThatTakesNothingIsTheServersFault(t *testing.T) {
 func TestACertificateOfAnUnknownAuthorityIsRefused(t *testing.T) {
 	srv := start(t, servers.VSFTPD, Explicit)
 	c := config(srv, Explicit)
-	c.CAFile = ""
+	c.Transport.CAFile = ""
 	err := newStore(t, c).Put(t.Context(), storetest.Item("front", clipName, []byte("x")))
 	temporary(t, err)
 	if !strings.Contains(err.Error(), "certificate") {

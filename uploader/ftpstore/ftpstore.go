@@ -8,7 +8,7 @@ package ftpstore
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -25,7 +25,7 @@ import (
 type Store struct {
 	cfg       Config
 	host      string // of the certificate
-	roots     *x509.CertPool
+	trust     *tls.Config
 	directory template
 	file      template
 
@@ -41,36 +41,20 @@ type kept struct {
 	timer *time.Timer
 }
 
-// New checks the configuration and reads CAFile; it connects to nothing.
+// New checks the configuration and reads the authorities to trust; it connects to nothing.
 func New(cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	roots, err := loadRoots(cfg.CAFile)
+	trust, err := cfg.Transport.TLS()
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, roots: roots, user: cfg.User}
+	s := &Store{cfg: cfg, trust: trust, user: cfg.User}
 	s.host, _, _ = net.SplitHostPort(cfg.Address) // Validate has tried all three
 	s.directory, _ = parseTemplate(cfg.Directory)
 	s.file, _ = parseTemplate(cfg.File)
 	return s, nil
-}
-
-// loadRoots reads the authorities to trust; nil means the system's.
-func loadRoots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("ftp.ca_file: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ftp.ca_file: %s holds no certificate in PEM form", file)
-	}
-	return pool, nil
 }
 
 // SetToken replaces the user from the next Put on. One that cannot be sent is refused by Put.

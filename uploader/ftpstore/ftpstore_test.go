@@ -24,7 +24,7 @@ const (
 // config is for a server of this test.
 func config(s *servers.Server, mode TLS) Config {
 	c := Default()
-	c.Address, c.TLS, c.User, c.CAFile = s.Addr, mode, token, s.CAFile
+	c.Address, c.TLS, c.User, c.Transport.CAFile = s.Addr, mode, token, s.CAFile
 	return c
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/jlaffaye/ftp"
 
 	"camward/camio"
-	"camward/internal/usertimeout"
+	"camward/internal/transport"
 )
 
 // A session is one control connection with its data connections. It serves one Put at a time; only abort may
@@ -44,7 +44,7 @@ type session struct {
 func (s *Store) dial(ctx context.Context, user camio.Secret) (*session, error) {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c := &session{cfg: &s.cfg, user: user, stop: stop, raw: map[*net.TCPConn]struct{}{}, dialer: net.Dialer{
-		Timeout: s.cfg.Connect, KeepAlive: s.cfg.Idle / 2, Control: usertimeout.Control(s.cfg.Idle),
+		Timeout: s.cfg.Connect, KeepAlive: s.cfg.Idle / 2, Control: transport.Control(s.cfg.Idle),
 	}}
 	defer context.AfterFunc(ctx, c.abort)()
 	var config *tls.Config
@@ -55,13 +55,10 @@ func (s *Store) dial(ctx context.Context, user camio.Secret) (*session, error) {
 		ftp.DialWithShutTimeout(s.cfg.Idle),
 	}
 	if s.cfg.TLS != None {
-		config = &tls.Config{
-			ServerName: s.host,
-			RootCAs:    s.roots,
-			MinVersion: tls.VersionTLS12,
-			// Servers demand that a data connection resumes the session of its own control connection.
-			ClientSessionCache: tls.NewLRUClientSessionCache(4),
-		}
+		config = s.trust.Clone()
+		config.ServerName = s.host
+		// Servers demand that a data connection resumes the session of its own control connection.
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 		option := ftp.DialWithTLS(config)
 		if s.cfg.TLS == Explicit {
 			option = ftp.DialWithExplicitTLS(config)

@@ -219,7 +219,7 @@ func TestConfigFaultsAreReportedAtOnce(t *testing.T) {
 		t.Error("New takes it")
 	}
 	c = Default()
-	c.Address, c.CAFile = "ftp.example.com:21", "/nonexistent"
+	c.Address, c.Transport.CAFile = "ftp.example.com:21", "/nonexistent"
 	if _, err := New(c); err == nil || !strings.Contains(err.Error(), "ca_file") {
 		t.Errorf("got %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"camward/camio"
+	"camward/internal/transport"
 )
 
 // Config says where and how to upload. Default gives the values of what is optional.
@@ -14,9 +15,8 @@ type Config struct {
 	BaseURL string       // http://host or https://host, with a path before /api if there is one
 	Token   camio.Secret // upload token of the account
 
-	CAFile    string // PEM file of the only authorities to trust; empty means the system's
-	Proxy     string // URL of a proxy; empty means HTTP_PROXY, HTTPS_PROXY and NO_PROXY
-	UserAgent string // default "camward"
+	Transport transport.Config // whom to trust, and through which proxy
+	UserAgent string           // default "camward"
 
 	Connect  time.Duration // to the end of TCP, and again to that of TLS. Default 10s
 	Response time.Duration // from the end of the body to the answer, on top of what buffered bytes take. Default 30s
@@ -46,10 +46,8 @@ func (c *Config) Validate() error {
 	} else if u.RawQuery != "" || u.Fragment != "" {
 		errs = append(errs, fmt.Errorf("cloud.url: %q has a query or fragment", c.BaseURL))
 	}
-	if c.Proxy != "" {
-		if u, err := url.Parse(c.Proxy); err != nil || u.Host == "" {
-			errs = append(errs, errors.New("cloud.proxy: not like http://host:port")) // it may hold a password
-		}
+	if err := c.Transport.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("cloud: %w", err))
 	}
 	for _, d := range []struct {
 		name  string

@@ -4,7 +4,6 @@ package httpstore
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -37,12 +36,12 @@ type Store struct {
 	token camio.Secret
 }
 
-// New checks the configuration and reads CAFile; it connects to nothing.
+// New checks the configuration and reads the authorities to trust; it connects to nothing.
 func New(cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	transport, err := newTransport(cfg)
+	transport, err := cfg.Transport.HTTP(cfg.Connect, cfg.Idle)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +114,7 @@ func (s *Store) put(parent context.Context, it uploader.Item, token camio.Secret
 	if err := s.judge(resp); err != nil {
 		return cut(parent, ctx, err)
 	}
-	return nil
+	return checkDigest(resp.Header, it.SHA256)
 }
 
 // cut names the deadline that ended an attempt instead of the cancellation it caused. What the caller cancelled
@@ -166,8 +165,7 @@ func (s *Store) request(ctx context.Context, it uploader.Item, token camio.Secre
 		req.Header.Set("Expect", "100-continue") // RFC 9110 10.1.1
 	}
 	if len(it.SHA256) > 0 {
-		// RFC 9530 3; a byte sequence as in RFC 8941 3.3.5.
-		req.Header.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(it.SHA256)+":")
+		camio.SetDigest(req.Header, it.SHA256)
 	}
 	return req, nil
 }

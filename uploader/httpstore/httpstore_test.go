@@ -135,9 +135,9 @@ func TestHTTP2OverTLSIsAStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Target {
 		s, ts := newServer(t, start)
 		c := config(ts.URL)
-		c.CAFile = filepath.Join(t.TempDir(), "ca.pem")
+		c.Transport.CAFile = filepath.Join(t.TempDir(), "ca.pem")
 		ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ts.Certificate().Raw})
-		if err := os.WriteFile(c.CAFile, ca, 0o600); err != nil {
+		if err := os.WriteFile(c.Transport.CAFile, ca, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
@@ -435,12 +435,12 @@ func TestTheDateHeaderIsPassedOn(t *testing.T) {
 
 func TestEveryFaultOfTheConfigurationIsReported(t *testing.T) {
 	c := Default()
-	c.BaseURL, c.Proxy, c.Idle = "www.example.com", "http://user:hush@", 0
+	c.BaseURL, c.Transport.Proxy, c.Idle = "www.example.com", "http://user:hush@", 0
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("no fault found")
 	}
-	for _, want := range []string{"cloud.url", "cloud.proxy", "idle"} {
+	for _, want := range []string{"cloud.url", "proxy", "idle"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not name %s", err, want)
 		}
@@ -449,11 +449,11 @@ func TestEveryFaultOfTheConfigurationIsReported(t *testing.T) {
 		t.Errorf("the proxy's password shows in %q", err)
 	}
 	c = config("https://example.com")
-	c.CAFile = filepath.Join(t.TempDir(), "empty.pem")
-	if err := os.WriteFile(c.CAFile, []byte("no certificate"), 0o600); err != nil {
+	c.Transport.CAFile = filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(c.Transport.CAFile, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(c); err == nil || !strings.Contains(err.Error(), "cloud.ca_file") {
+	if _, err := New(c); err == nil || !strings.Contains(err.Error(), "ca_file") {
 		t.Errorf("a CA file without certificates: %v", err)
 	}
 }
@@ -466,7 +466,7 @@ func TestAProxyIsUsed(t *testing.T) {
 	}))
 	defer proxy.Close()
 	c := config("http://cloud.example")
-	c.Proxy = proxy.URL
+	c.Transport.Proxy = proxy.URL
 	if err := newStore(t, c).Put(t.Context(), storetest.Item("front", clipName, bytes.Repeat([]byte("x"), 100))); err != nil {
 		t.Fatal(err)
 	}
@@ -493,4 +493,29 @@ func FuzzAPIMessage(f *testing.F) {
 			t.Errorf("apiMessage(%q) = %q, %v", text, m, ok)
 		}
 	})
+}
+
+func TestAServerThatStoredOtherBytesIsNotBelieved(t *testing.T) {
+	body := []byte("a clip")
+	sum := sha256.Sum256(body)
+	right := "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+	for answer, ok := range map[string]bool{
+		"":                           true, // most servers say nothing
+		right:                        true,
+		"md5=:AAAA:, " + right:       true,
+		"md5=:AAAA:":                 true,
+		right[:9] + "A" + right[10:]: false,
+		"sha-256=abc":                false,
+	} {
+		ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			w.Header().Set("Repr-Digest", answer)
+		}))
+		it := storetest.Item("front", clipName, body)
+		err := newStore(t, config(ts.URL)).Put(t.Context(), it)
+		ts.Close()
+		if (err == nil) != ok || errors.Is(err, uploader.ErrPermanent) {
+			t.Errorf("answer %q: %v; wanted taken %v, and a refusal to be temporary", answer, err, ok)
+		}
+	}
 }

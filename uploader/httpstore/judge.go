@@ -1,6 +1,7 @@
 package httpstore
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,6 +58,19 @@ func (s *Store) judge(resp *http.Response) error {
 func (s *Store) believable(resp *http.Response) error {
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind == "text/html" {
 		return fmt.Errorf("%s with a web page is not the API's answer: does something between intercept it?", resp.Status)
+	}
+	return nil
+}
+
+// checkDigest compares what the server says it has stored with what was sent, where it says so. Its word that it took
+// the item is not believed against its own evidence: the item stays and is sent again.
+func checkDigest(h http.Header, sent []byte) error {
+	stored, err := camio.Digest(h)
+	if err != nil {
+		return fmt.Errorf("the server's answer: %w", err)
+	}
+	if stored != nil && len(sent) > 0 && !bytes.Equal(stored, sent) {
+		return errors.New("the server stored other bytes than were sent (its Repr-Digest differs)")
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package usertimeout
+package transport
 
 import (
 	"syscall"
@@ -8,7 +8,8 @@ import (
 )
 
 // Control is for net.Dialer.Control: the kernel gives up the connection when sent bytes stay unacknowledged for idle
-// (tcp(7), TCP_USER_TIMEOUT). Elsewhere than on Linux it does nothing.
+// (tcp(7), TCP_USER_TIMEOUT). Those bytes are out of the process's sight, so nothing else notices a link that dies
+// while they drain. Elsewhere than on Linux it does nothing.
 func Control(idle time.Duration) func(network, address string, c syscall.RawConn) error {
 	return func(_, _ string, c syscall.RawConn) error {
 		var err error

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package usertimeout
+package transport
 
 import (
 	"syscall"
