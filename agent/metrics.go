@@ -70,6 +70,8 @@ func (s *lateSpool) metrics(gauge func(string, func() float64)) {
 		"spool_oldest_seconds":                    func(st uploader.Status) float64 { return st.OldestSeconds },
 		"spool_quarantined":                       func(st uploader.Status) float64 { return float64(st.Quarantined) },
 		"spool_written_bytes":                     func(st uploader.Status) float64 { return float64(st.WrittenBytes) },
+		"spool_written_day_bytes":                 func(st uploader.Status) float64 { return float64(st.WrittenDay) },
+		"spool_written_ever_bytes":                func(st uploader.Status) float64 { return float64(st.WrittenEver) },
 		"uploads_total":                           func(st uploader.Status) float64 { return float64(st.Sent) },
 		"uploads_bytes_total":                     func(st uploader.Status) float64 { return float64(st.SentBytes) },
 		"uploads_retried_total":                   func(st uploader.Status) float64 { return float64(st.Retries) },

@@ -10,7 +10,9 @@ import (
 // Config says where recordings wait for their upload, how much room they may take, and how they
 // are sent. Default gives the values that hold when a key is absent.
 type Config struct {
-	// Dir is the spool's directory, made if absent. Default /var/lib/camward/spool.
+	// Dir is the spool's directory, made if absent. Default /var/lib/camward/spool. In memory (tmpfs, for instance
+	// /run/camward/spool) it spares the flash; what waits there is lost with the power, and it takes at most a
+	// quarter of the machine's memory.
 	Dir string `yaml:"dir"`
 	// MaxBytes is the room for everything in the spool. Default 512MiB, at least 16MiB.
 	MaxBytes Bytes `yaml:"max_bytes"`
@@ -18,6 +20,9 @@ type Config struct {
 	// dropped. 1..100, default 80. However full others make the disk, the spool keeps the
 	// use of a sixteenth of MaxBytes as long as there is any room at all.
 	MaxPercent int `yaml:"max_percent"`
+	// DailyWrites is how much may be written to the disk in 24 hours before a warning. Default 4GiB: 7 TiB in five
+	// years, about what a small memory card stands. 0: no warning.
+	DailyWrites Bytes `yaml:"daily_writes"`
 	// ClockWait is how long an item waits for a trusted clock before it is sent without a time in
 	// its name. 0s..24h, default 10m.
 	ClockWait time.Duration `yaml:"clock_wait"`
@@ -38,6 +43,7 @@ func Default() Config {
 		Dir:          "/var/lib/camward/spool",
 		MaxBytes:     512 * MiB,
 		MaxPercent:   80,
+		DailyWrites:  4 * GiB,
 		ClockWait:    10 * time.Minute,
 		Parallel:     1,
 		BacklogShare: 25,
@@ -58,6 +64,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxPercent < 1 || c.MaxPercent > 100 {
 		bad("spool.max_percent: %d is outside 1..100", c.MaxPercent)
+	}
+	if c.DailyWrites < 0 {
+		bad("spool.daily_writes: %v is below 0", c.DailyWrites)
 	}
 	if c.ClockWait < 0 || c.ClockWait > 24*time.Hour {
 		bad("spool.clock_wait: %v is outside 0s..24h", c.ClockWait)

@@ -8,6 +8,7 @@
 //	000000000042.part   data still being written
 //	000000000042.mp4    data finished (.jpeg for pictures)
 //	boots.json          wall-clock offsets of the boots whose items wait, where known
+//	written.json        bytes written to the disk, of this day and ever
 //	lock                held while a process uses the spool
 //
 // Crash order: the record is written, synced and renamed into place before the first byte

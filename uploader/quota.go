@@ -13,6 +13,14 @@ const (
 	quarantineShare = 8
 )
 
+// memoryShare bounds a spool in memory: never more than a quarter of what the machine has.
+func memoryShare(limit Bytes) Bytes {
+	if all := memory(); all > 0 {
+		return max(min(limit, Bytes(all/4)), minBytes)
+	}
+	return limit
+}
+
 // makeRoom drops old items until need more bytes fit the quotas, and reports whether they fit MaxBytes.
 // That the disk is too full by others' doing never refuses a recording; a full disk does that itself.
 func (s *Spool) makeRoom(need int64) bool {

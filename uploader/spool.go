@@ -15,7 +15,7 @@ import (
 	"camward/camio"
 )
 
-// The spool's own files beside the items.
+// The spool's own files beside the items, and wearName.
 const (
 	lockName  = "lock"
 	bootsName = "boots.json"
@@ -53,6 +53,7 @@ type Spool struct {
 	names       nameSet
 	dropped     map[camio.Kind]uint64
 	refused     uint64 // quarantined since start
+	wear        wear
 }
 
 // eventOrder is the number of an event's first item.
@@ -91,6 +92,11 @@ func openSpool(cfg Config, clock Clock, log *zap.Logger, before func(fileOp) err
 		return nil, s.explain("open", err)
 	}
 	s.lock = lock
+	if s.files.memory = inMemory(cfg.Dir); s.files.memory {
+		s.cfg.MaxBytes = memoryShare(cfg.MaxBytes)
+		s.log.Info("the spool is in memory: what waits in it is lost with the power", zap.Stringer("max_bytes", s.cfg.MaxBytes))
+	}
+	s.readWear()
 	s.readBoots()
 	if err := s.sweep(); err != nil {
 		return nil, errors.Join(s.explain("sweep", err), s.Close())
@@ -101,7 +107,13 @@ func openSpool(cfg Config, clock Clock, log *zap.Logger, before func(fileOp) err
 
 // Close gives the directory free for another process. Recordings still being written are left as a crash
 // would leave them.
-func (s *Spool) Close() error { return s.lock.Close() }
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	s.reckon(time.Now())
+	s.mu.Unlock()
+	s.saveWear()
+	return s.lock.Close()
+}
 
 // Create begins a recording: its journal record is on disk before Create returns. Items of one camera with
 // the same Event belong together. The caller ends it by Finish or Discard.
@@ -110,6 +122,7 @@ func (s *Spool) Create(m camio.Media) (*Recording, error) {
 		return nil, fmt.Errorf("record for the spool: camera %q, kind %q", m.Camera, m.Kind)
 	}
 	s.makeRoom(0)
+	s.keepWear(time.Now())
 	rec := newRecord(m)
 	s.mu.Lock()
 	s.seq++

@@ -146,7 +146,7 @@ func list(t testing.TB, cfg Config) (names []string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Name() != lockName && e.Name() != bootsName {
+		if !slices.Contains([]string{lockName, bootsName, wearName}, e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
@@ -591,21 +591,21 @@ func TestConfigurationReadsFromYAMLAndReportsEveryFault(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
-	text := "dir: /tmp/spool\nmax_bytes: 1.5GiB\nmax_percent: 90\nclock_wait: 90s\nparallel: 2\nbacklog_share: 50\n" +
+	text := "dir: /tmp/spool\nmax_bytes: 1.5GiB\nmax_percent: 90\ndaily_writes: 1GiB\nclock_wait: 90s\nparallel: 2\nbacklog_share: 50\n" +
 		"bandwidth: 1MiB\nbandwidth_by_hour: [{hours: 8-18, limit: 100KiB}, {hours: 22-6, limit: 0}]\n"
 	if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	want := Config{"/tmp/spool", 1536 * MiB, 90, 90 * time.Second, 2, 50, MiB, []Window{{Hours{8, 18}, 100 * KiB}, {Hours{22, 6}, 0}}}
+	want := Config{"/tmp/spool", 1536 * MiB, 90, GiB, 90 * time.Second, 2, 50, MiB, []Window{{Hours{8, 18}, 100 * KiB}, {Hours{22, 6}, 0}}}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	if err := yaml.Unmarshal([]byte("max_bytes: 33554432\n"), &c); err != nil || c.MaxBytes != 32*MiB {
 		t.Errorf("a bare number: %v, %v", c.MaxBytes, err)
 	}
-	c = Config{Dir: "spool", MaxBytes: 1, MaxPercent: 101, ClockWait: -1}
+	c = Config{Dir: "spool", MaxBytes: 1, MaxPercent: 101, DailyWrites: -1, ClockWait: -1}
 	err := c.Validate()
-	for _, key := range []string{"dir", "max_bytes", "max_percent", "clock_wait", "parallel", "backlog_share"} {
+	for _, key := range []string{"dir", "max_bytes", "max_percent", "daily_writes", "clock_wait", "parallel", "backlog_share"} {
 		if err == nil || !strings.Contains(err.Error(), "spool."+key) {
 			t.Errorf("%v does not name spool.%s", err, key)
 		}

@@ -17,7 +17,11 @@ type Status struct {
 	Recording       int     `json:"recording"`         // items being written
 	SpoolBytes      int64   `json:"spool_bytes"`       // all data in the spool
 	SpoolMaxBytes   int64   `json:"spool_max_bytes"`
-	WrittenBytes    int64   `json:"written_bytes"` // to the spool's disk
+	InMemory        bool    `json:"in_memory"`           // the spool is on a tmpfs: no disk is written to
+	WrittenBytes    int64   `json:"written_bytes"`       // to the spool's disk
+	WrittenDay      int64   `json:"written_day_bytes"`   // in the 24 hours of running time that are under way
+	WrittenEver     int64   `json:"written_ever_bytes"`  // since the spool was made
+	DailyWrites     int64   `json:"daily_writes_budget"` // for WrittenDay; 0: none
 
 	Sent        uint64                `json:"sent"`
 	SentBytes   int64                 `json:"sent_bytes"`
@@ -58,6 +62,8 @@ func (s *Spool) describe(st *Status) {
 	}
 	st.Recording, st.Quarantined = s.recording, len(s.quarantined)
 	st.SpoolBytes, st.SpoolMaxBytes = s.bytes, int64(s.cfg.MaxBytes)
-	st.WrittenBytes = s.files.written.Load()
+	s.reckon(now)
+	st.InMemory, st.WrittenBytes = s.files.memory, s.files.written.Load()
+	st.WrittenDay, st.WrittenEver, st.DailyWrites = s.wear.Day, s.wear.Total, int64(s.cfg.DailyWrites)
 	st.Refused, st.Dropped = s.refused, maps.Clone(s.dropped)
 }

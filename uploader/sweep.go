@@ -78,7 +78,7 @@ func (s *Spool) scan() (map[uint64]*leftover, error) {
 	for _, d := range list {
 		name := d.Name()
 		seq, ext, ok := parseFileName(name)
-		if strings.HasSuffix(name, tempExt) && (ok || name == bootsName+tempExt) {
+		if strings.HasSuffix(name, tempExt) && (ok || name == bootsName+tempExt || name == wearName+tempExt) {
 			if err := s.files.remove(name); err != nil {
 				return nil, err
 			}
