@@ -58,7 +58,7 @@ func buildAll() error {
 
 // A process is a program under test. Its output is kept and shown if the test fails.
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	cmd  *exec.Cmd
 	out  *output
@@ -83,7 +83,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-func launch(t *testing.T, program string, args ...string) *process {
+func launch(t testing.TB, program string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: program, out: &output{}, done: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(bin, program), args...)
@@ -118,7 +118,7 @@ func (p *process) stop() int {
 }
 
 // eventually waits until ok gives no error, or fails with its last one.
-func eventually(t *testing.T, limit time.Duration, ok func() error) {
+func eventually(t testing.TB, limit time.Duration, ok func() error) {
 	t.Helper()
 	end := time.Now().Add(limit)
 	for {
@@ -133,7 +133,7 @@ func eventually(t *testing.T, limit time.Duration, ok func() error) {
 	}
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -159,7 +159,7 @@ type cloud struct {
 }
 
 // startCloud runs a cloud with further flags of serve, if any.
-func startCloud(t *testing.T, flags ...string) *cloud {
+func startCloud(t testing.TB, flags ...string) *cloud {
 	t.Helper()
 	c := &cloud{data: t.TempDir(), addr: freeAddress(t), flags: flags}
 	c.url = "http://" + c.addr
@@ -171,7 +171,7 @@ func startCloud(t *testing.T, flags ...string) *cloud {
 	return c
 }
 
-func (c *cloud) start(t *testing.T) {
+func (c *cloud) start(t testing.TB) {
 	t.Helper()
 	c.process = launch(t, "camward-cloud", append([]string{"serve", "--data", c.data, "--listen", c.addr}, c.flags...)...)
 	eventually(t, 20*time.Second, func() error { return answers(c.url + "/") })
@@ -186,7 +186,7 @@ func answers(url string) error {
 }
 
 // command runs a program to its end and gives its standard output.
-func command(t *testing.T, program string, args ...string) []byte {
+func command(t testing.TB, program string, args ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(bin, program), args...)
 	var stderr bytes.Buffer

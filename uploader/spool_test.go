@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		child(dir)
 	}
+	if dir := os.Getenv(idleDir); dir != "" {
+		idleChild(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -14,14 +14,14 @@ import (
 	"camward/uploader/storetest"
 )
 
-// BenchmarkFiles sends 20 files of 2 MB over one connection; the yardstick is one curl process that sends the same
+// BenchmarkFiles sends 200 files of 2 MB over one connection; the yardstick is one curl process that sends the same
 // files to the same server.
 func BenchmarkFiles(b *testing.B) {
-	const files, size = 20, 2_000_000
+	const files, size = 200, 2_000_000
 	dir := b.TempDir()
 	paths := make([]string, files)
 	for i := range paths {
-		paths[i] = filepath.Join(dir, fmt.Sprintf("2026-11-23T13-05-%02d.mp4", i))
+		paths[i] = filepath.Join(dir, fmt.Sprintf("2026-11-23T13-%02d-%02d.mp4", i/60, i%60))
 		if err := os.WriteFile(paths[i], storetest.Body(size, uint64(i)), 0o600); err != nil {
 			b.Fatal(err)
 		}
