@@ -17,7 +17,8 @@ import (
 // Version counts what both ends must agree on beyond the API document.
 //
 //	1  2026-11  the document itself; a poll may be a POST with command results
-const Version = 1
+//	2  2026-11  a command may carry a body and its type, for firmware that is set by PUT
+const Version = 2
 
 // timeLayout is UTC with a literal minus before the zero offset and exactly three decimals.
 const timeLayout = "2006-01-02T15:04:05.000"
@@ -143,7 +144,12 @@ type Command struct {
 	Method         string `json:"method"`
 	Path           string `json:"path"`
 	RegexResponse  string `json:"regex_response"` // unanchored RE2, found in the answer's body when it worked
+	ContentType    string `json:"content_type,omitempty"`
+	Body           string `json:"body,omitempty"` // of a POST or PUT, sent byte for byte
 }
+
+// Key tells a command from every other, also from an earlier one of the same id.
+func (c Command) Key() string { return c.ID + "\n" + c.DateUpdated + "\n" + c.Path }
 
 // Poll is what a camera tells of itself when it asks for its configuration.
 type Poll struct {
@@ -151,6 +157,32 @@ type Poll struct {
 	LocalAddress string // ip_address_local; optional
 	Maker        string
 	Model        string
+	Results      []Result // what became of commands since they were last told; with any, the poll is a POST
+}
+
+// The states of a command on the device.
+const (
+	StatePending    = "pending"     // to be applied, or tried again after a failure
+	StateWaiting    = "waiting"     // for a person's approval
+	StateApplied    = "applied"     //
+	StateConfirming = "confirming"  // applied; the changed server has still to be reached
+	StateRolledBack = "rolled_back" // the changed server was not reached: the one before is in force again
+	StateRefused    = "refused"     // by policy or by the allow list, and not tried
+)
+
+// A Result is what became of one command, as a poll tells the server.
+type Result struct {
+	ID          string `json:"id"`
+	DateUpdated string `json:"date_updated"`
+	State       string `json:"state"`
+	HTTPStatus  int    `json:"http_status"` // of the firmware; 0 if it did not answer
+	Answer      string `json:"answer"`      // the firmware's, or why there is none; at most 200 bytes, secrets masked
+	At          Time   `json:"at"`
+}
+
+// Results is the JSON body of a poll that reports.
+type Results struct {
+	Results []Result `json:"results"`
 }
 
 // Hint answers /api/tokens/:upload_token/hint: the owner's e-mail as "test@...".

@@ -73,7 +73,8 @@ func ParseBase(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// Poll asks GET /api/cameras/:mac for the camera's commands. The second result is the server's Date header, zero
+// Poll asks /api/cameras/:mac for the camera's commands: by GET, or by POST if there are results to tell. A server that
+// knows no such POST answers it with 400, 404 or 405. The second result is the server's Date header, zero
 // if absent: a hint for a clock that is not set.
 func (c *Client) Poll(ctx context.Context, p Poll) (*PollReply, time.Time, error) {
 	q := url.Values{"maker": {p.Maker}, "model": {p.Model}}
@@ -81,7 +82,15 @@ func (c *Client) Poll(ctx context.Context, p Poll) (*PollReply, time.Time, error
 		q.Set("ip_address_local", p.LocalAddress)
 	}
 	var reply PollReply
-	date, err := c.get(ctx, "/api/cameras/"+url.PathEscape(p.MAC), q, &reply)
+	method, body := http.MethodGet, []byte(nil)
+	if len(p.Results) > 0 {
+		var err error
+		if body, err = json.Marshal(Results{p.Results}); err != nil {
+			return nil, time.Time{}, fmt.Errorf("poll %s: %w", c.base.Host, err)
+		}
+		method = http.MethodPost
+	}
+	date, err := c.call(ctx, method, "/api/cameras/"+url.PathEscape(p.MAC), q, body, &reply)
 	if err != nil {
 		return nil, date, fmt.Errorf("poll %s: %w", c.base.Host, err)
 	}
@@ -94,7 +103,7 @@ func (c *Client) Poll(ctx context.Context, p Poll) (*PollReply, time.Time, error
 // TokenHint asks whose account an upload token belongs to.
 func (c *Client) TokenHint(ctx context.Context, token Secret) (Hint, error) {
 	var h Hint
-	_, err := c.get(ctx, "/api/tokens/"+url.PathEscape(token.Reveal())+"/hint", nil, &h)
+	_, err := c.call(ctx, http.MethodGet, "/api/tokens/"+url.PathEscape(token.Reveal())+"/hint", nil, nil, &h)
 	if err == nil && h.Email == "" {
 		err = ErrNotCamio
 	}
@@ -104,16 +113,20 @@ func (c *Client) TokenHint(ctx context.Context, token Secret) (Hint, error) {
 	return h, nil
 }
 
-func (c *Client) get(ctx context.Context, path string, q url.Values, into any) (time.Time, error) {
+// call sends JSON, if any, and reads JSON.
+func (c *Client) call(ctx context.Context, method, path string, q url.Values, send []byte, into any) (time.Time, error) {
 	target := c.base.String() + path
 	if len(q) > 0 {
 		target += "?" + q.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(send))
 	if err != nil {
 		return time.Time{}, errors.New("the address cannot be used") // the error would repeat the path, which may hold a token
 	}
 	req.Header.Set("User-Agent", "camward")
+	if send != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return time.Time{}, withoutURL(err)
