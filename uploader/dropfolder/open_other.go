@@ -1,0 +1,5 @@
+//go:build !unix
+
+package dropfolder
+
+const openFlags = 0
