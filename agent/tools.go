@@ -3,6 +3,7 @@ package agent
 import (
 	"runtime"
 
+	"camward/camio"
 	"camward/capture"
 	"camward/codec/h264"
 	"camward/codec/jpeg"
@@ -51,3 +52,6 @@ func ResetPassword(stateDir string) (string, error) {
 	_, text, err := web.ResetPassword(stateDir)
 	return text, err
 }
+
+// Secret is text that is printed as ***.
+type Secret = camio.Secret

@@ -226,6 +226,10 @@ func TestVerbs(t *testing.T) {
 		{"snapshot of nothing", "snapshot --source /dev/video99 -o /dev/null", 1, "/dev/video99"},
 		{"detect nothing", "detect", 2, "at least one"},
 		{"detect no file", "detect /nowhere.mp4", 1, "/nowhere.mp4"},
+		{"hint of nobody there", "hint secret1 --cloud http://127.0.0.1:9", 6, "Nothing listens there"},
+		{"hint without a token", "hint --cloud http://127.0.0.1:9", 2, "which token?"},
+		{"hint as JSON", "hint --json secret1 --cloud http://127.0.0.1:9", 6, `"problem":"no answer"`},
+		{"flags behind the argument", "detect /nowhere.mp4 -x", 2, "-x"},
 		{"version", "version", 0, "OpenH264"},
 	}
 	for _, tt := range tests {

@@ -47,6 +47,7 @@ var verbs = []verb{
 	{"devices", "", "list cameras with their formats, sizes and rates", "camward devices --json", devicesVerb},
 	{"snapshot", "", "take one picture as JPEG", "camward snapshot --source /dev/video0 -o front.jpeg", snapshotVerb},
 	{"detect", "CLIP...", "find motion in recordings, as JSON lines", "camward detect yard.mp4", detectVerb},
+	{"hint", "[TOKEN]", "show whose account an upload token belongs to, or what is wrong", hintExample, hintVerb},
 	{"spool", "[ID...]", "list what waits for its upload; retry, drop or export items", "camward spool --retry 17", spoolVerb},
 	{"password", "", "show whether a password is set, or make a new one", "camward password --reset", passwordVerb},
 	{"version", "", "print the version and what is built in", "camward version --json", versionVerb},
@@ -91,29 +92,49 @@ func (v verb) run(ctx context.Context, args []string, std stdio) int {
 	fs := flag.NewFlagSet(v.name, flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // faults are told below, once
 	do := v.flags(fs)
-	switch err := fs.Parse(args); {
+	args, err := parse(fs, args)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		v.help(fs, std.out)
 		return exitOK
 	case err != nil:
 		fmt.Fprintf(std.err, "camward %s: %v\n  camward %s --help explains\n", v.name, err, v.name)
 		return exitMisused
-	case v.args == "" && fs.NArg() > 0:
-		fmt.Fprintf(std.err, "camward %s: %q is one argument too many\n  camward %s --help explains\n", v.name, fs.Arg(0), v.name)
+	case v.args == "" && len(args) > 0:
+		fmt.Fprintf(std.err, "camward %s: %q is one argument too many\n  camward %s --help explains\n", v.name, args[0], v.name)
 		return exitMisused
 	}
-	err := do(ctx, fs.Args(), std)
+	err = do(ctx, args, std)
 	switch {
 	case err == nil || errors.Is(err, errStopped):
 		return exitOK
-	case errors.Is(err, errReported):
+	case errors.Is(err, errReported), errors.As(err, new(silent)):
 	default:
 		fmt.Fprintf(std.err, "camward %s: %v\n", v.name, err)
 	}
-	if errors.Is(err, errMisused) {
+	var code interface{ exitCode() int }
+	switch {
+	case errors.Is(err, errMisused):
 		return exitMisused
+	case errors.As(err, &code):
+		return code.exitCode()
 	}
 	return exitFailed
+}
+
+// parse reads flags before, between and behind the arguments, as people type them, and gives the arguments. What follows
+// "--" are arguments alone.
+func parse(fs *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := fs.Parse(args); err != nil || fs.NArg() == 0 {
+			return rest, err
+		}
+		left := fs.Args()
+		if before := len(args) - len(left); before > 0 && args[before-1] == "--" {
+			return append(rest, left...), nil
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
 }
 
 func (v verb) help(fs *flag.FlagSet, w io.Writer) {
