@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -37,7 +38,7 @@ const (
 	// quick is how soon a file is looked at that something happened to: writers close a file right
 	// after its last byte.
 	quick = 100 * time.Millisecond
-	// again is the least time between two looks at a file that is being written.
+	// again is the least time between two looks at a file that is being written, and the first pause after a fault.
 	again = time.Second
 	// pollEvery is how often a directory is looked through that notifies of nothing or is not there.
 	pollEvery = 10 * time.Second
@@ -45,8 +46,9 @@ const (
 	pollShare = 20
 	// patience is how long a file may be unfinished without any change.
 	patience = 10 * time.Minute
-	// retryAfter follows a fault of the spool, and the first of a file, whose pauses double up to patience.
-	retryAfter = 30 * time.Second
+	// maxPause is the longest rest after faults of the spool; it begins with again and doubles. A file's own
+	// rest grows up to patience.
+	maxPause = 30 * time.Second
 	// maxPending bounds the files that memory holds; the oldest come first, the others when these are gone.
 	maxPending = 4096
 	// maxRefused bounds the files known as refused, of which 16 bytes are kept.
@@ -72,6 +74,8 @@ type Watcher struct {
 	log    *zap.Logger
 	clocks clocks
 	silent bool // no notifications, as on file systems that have none
+	usage  func(*os.File) usage
+	room   int // maxPending
 
 	notify  *fsnotify.Watcher     // nil if there are none
 	far     bool                  // see remote
@@ -80,6 +84,7 @@ type Watcher struct {
 	more    bool                  // there are files that pending had no room for
 	scanAt  time.Duration         // monotonic, as all times below
 	pause   time.Duration         // nothing is taken before
+	faults  int                   // of the spool, in a row
 	fault   string                // logged last and not over
 	missing bool                  // logged
 	buf     []byte
@@ -98,7 +103,7 @@ func New(cfg Config, spool Spool, log *zap.Logger) (*Watcher, error) {
 	}
 	cfg.Dir = filepath.Clean(cfg.Dir)
 	return &Watcher{
-		cfg: cfg, spool: spool, clocks: systemClocks(),
+		cfg: cfg, spool: spool, clocks: systemClocks(), usage: usageOf, room: maxPending,
 		log:    log.Named("dropfolder").With(zap.String("dir", cfg.Dir), zap.String("camera", cfg.Camera)),
 		status: Status{Dir: cfg.Dir, Camera: cfg.Camera},
 	}, nil
@@ -108,7 +113,7 @@ func New(cfg Config, spool Spool, log *zap.Logger) (*Watcher, error) {
 // the directory, its files and the spool are waited out. It leaves no goroutine behind and may be run again, but not twice at once.
 func (w *Watcher) Run(ctx context.Context) error {
 	w.pending, w.refused = map[string]*candidate{}, map[uint64]struct{}{}
-	w.scanAt, w.pause = 0, 0
+	w.scanAt, w.pause, w.faults = 0, 0, 0
 	w.buf = make([]byte, copyStep)
 	defer func() { w.buf = nil }()
 	defer w.closeNotify()
@@ -140,7 +145,7 @@ func (w *Watcher) turn(ctx context.Context) {
 	if c != nil {
 		w.consider(ctx, root, c)
 	}
-	if w.more && len(w.pending) < maxPending/2 {
+	if w.more && len(w.pending) < w.room/2 {
 		w.scanAt = 0
 	}
 }
@@ -177,7 +182,7 @@ func (w *Watcher) wait(ctx context.Context) {
 	case <-timer.C:
 	case ev := <-events:
 		w.happened(ev)
-		for range maxPending { // what came with it, so that a flood costs one turn
+		for range w.room { // what came with it, so that a flood costs one turn
 			select {
 			case ev := <-events:
 				w.happened(ev)

@@ -111,12 +111,13 @@ type rig struct {
 	w     *Watcher
 	logs  *observer.ObservedLogs
 	stop  func()
+	limit time.Duration // of waiting
 }
 
 // newRig wires a watcher that waits briefly where it must wait.
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{T: t, dir: t.TempDir(), spool: newMemory()}
+	r := &rig{T: t, dir: t.TempDir(), spool: newMemory(), limit: 20 * time.Second}
 	core, logs := observer.New(zap.InfoLevel)
 	r.logs = logs
 	w, err := New(Config{Dir: r.dir, Camera: "porch", Settle: time.Second, Scan: time.Hour}, r.spool, zap.New(core))
@@ -173,7 +174,7 @@ func (r *rig) next() item {
 	select {
 	case it := <-r.spool.done:
 		return it
-	case <-time.After(20 * time.Second):
+	case <-time.After(r.limit):
 		r.Fatalf("nothing was taken; %+v", r.w.Status())
 		return item{}
 	}
@@ -192,7 +193,7 @@ func (r *rig) taken(want []byte) item {
 // until waits for what the watcher does on its own.
 func (r *rig) until(what string, cond func() bool) {
 	r.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(r.limit); !cond(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			r.Fatalf("%s: never; %+v", what, r.w.Status())
 		}

@@ -119,7 +119,7 @@ func (w *Watcher) happened(ev fsnotify.Event) {
 	case c != nil:
 		c.look = min(c.look, max(now+quick, c.looked+again, c.retry))
 	case claimed(name) != "": // our own doing
-	case len(w.pending) >= maxPending:
+	case len(w.pending) >= w.room:
 		w.more = true
 	default:
 		if fi, err := os.Lstat(ev.Name); err == nil && fi.Mode().IsRegular() {
@@ -214,7 +214,7 @@ func (w *Watcher) oldest(list []found) []found {
 	slices.SortFunc(list, func(a, b found) int {
 		return cmp.Or(a.fi.ModTime().Compare(b.fi.ModTime()), strings.Compare(a.path, b.path))
 	})
-	if room := max(maxPending-len(w.pending), 0); len(list) > room {
+	if room := max(w.room-len(w.pending), 0); len(list) > room {
 		w.more = true
 		list = slices.Delete(list, room, len(list))
 	}
@@ -249,7 +249,7 @@ func (w *Watcher) walk(ctx context.Context, root *os.Root) (list []found, refuse
 				refused[key] = struct{}{}
 				return
 			}
-			if list = append(list, found{path, fi}); len(list) >= 2*maxPending {
+			if list = append(list, found{path, fi}); len(list) >= 2*w.room {
 				list = w.oldest(list)
 			}
 		})

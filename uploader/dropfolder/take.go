@@ -85,12 +85,14 @@ func (w *Watcher) postpone(c *candidate, err error) {
 		w.later(c, again)
 		return
 	}
-	doing := "take over " + strconv.Quote(c.path)
+	doing, pause := "take over "+strconv.Quote(c.path), again
 	if se := (*spoolError)(nil); errors.As(err, &se) {
-		w.pause = w.clocks.mono() + retryAfter
+		pause = min(again<<min(w.faults, 8), maxPause)
+		w.pause = w.clocks.mono() + pause
+		w.faults++
 		doing = "take over a file"
 	}
-	w.later(c, min(2*retryAfter<<min(c.faults, 8), patience))
+	w.later(c, max(2*pause, min(again<<min(c.faults, 16), patience)))
 	c.faults++
 	c.retry = c.look
 	w.failed(doing, err)
@@ -126,7 +128,7 @@ func (w *Watcher) finished(c *candidate, f *os.File) (what content, ok bool) {
 	quiet := w.clocks.mono() - c.since
 	use := unknown
 	if !w.far {
-		use = usageOf(f)
+		use = w.usage(f)
 	}
 	if c.fi.Size() > maxFile {
 		if use == writing || quiet < w.cfg.Settle {
@@ -206,7 +208,7 @@ func (w *Watcher) take(ctx context.Context, root *os.Root, c *candidate, f *os.F
 	w.log.Info("file taken over", zap.String("file", strconv.Quote(dir+name)), zap.String("kind", string(what.kind)),
 		zap.Int64("bytes", c.fi.Size()), zap.Duration("length", what.length))
 	c.spooled = true
-	w.fault = ""
+	w.fault, w.faults = "", 0
 	w.mu.Lock()
 	w.status.Taken++
 	w.status.LastError = ""
@@ -250,7 +252,7 @@ func (w *Watcher) copy(ctx context.Context, root *os.Root, c *candidate, f *os.F
 		}
 	}
 	now, err := root.Lstat(c.path)
-	if err != nil || !sameState(c.fi, now) || !w.far && usageOf(f) == writing && w.clocks.mono()-c.since < patience {
+	if err != nil || !sameState(c.fi, now) || !w.far && w.usage(f) == writing && w.clocks.mono()-c.since < patience {
 		return errChanged
 	}
 	return nil
@@ -271,7 +273,7 @@ func (w *Watcher) remove(root *os.Root, c *candidate) {
 		err = atomicfile.SyncDir(filepath.Join(w.cfg.Dir, filepath.Dir(c.path)))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.later(c, retryAfter)
+		w.later(c, maxPause)
 		w.failed("remove "+strconv.Quote(c.path), err)
 		return
 	}
