@@ -98,6 +98,19 @@ func (s *Store) Put(ctx context.Context, it uploader.Item) error {
 	return nil
 }
 
+// Check connects and logs in, and makes no transfer: it tells whether uploads have a chance. Its errors hold no secret.
+func (s *Store) Check(ctx context.Context) error {
+	s.mu.Lock()
+	user := s.user
+	s.mu.Unlock()
+	c, err := s.dial(ctx, user)
+	if err != nil {
+		return fmt.Errorf("log in at %s: %w", s.cfg.Address, scrub(cut(ctx, unauthorized(err)), user.Reveal(), s.cfg.Password.Reveal()))
+	}
+	c.quit()
+	return nil
+}
+
 func (s *Store) put(parent context.Context, it uploader.Item, user camio.Secret) error {
 	ctx, cancel := context.WithTimeoutCause(parent, s.cfg.Total, errTotal)
 	defer cancel()
