@@ -70,7 +70,7 @@ func TestEveryFaultOfTheConfigurationIsReported(t *testing.T) {
 		}
 	}
 	_, err := New(Config{}, newMemory(), zap.NewNop())
-	for _, key := range []string{"dir:", "camera:", "settle:", "scan:"} {
+	for _, key := range []string{"dir:", "camera:", "settle:", "max_bytes:", "scan:"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s is missing in: %v", key, err)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"camward/uploader"
 )
 
 // Config says what is watched. Begin with Default; the zero value is not valid.
@@ -16,13 +18,23 @@ type Config struct {
 	// Settle is how long a file must have been unchanged where the kernel cannot tell that it was
 	// closed: 1s to 10m, default 5s.
 	Settle time.Duration `yaml:"settle"`
+	// MaxBytes is the largest file taken: 64KiB to 512MiB, default 128MiB. A larger one stays where it is. The spool
+	// drops older recordings to make room for a file, so this belongs well below spool.max_bytes.
+	MaxBytes uploader.Bytes `yaml:"max_bytes"`
 	// Scan is how often the directory is looked through although the file system notifies of changes: 10s to 24h,
 	// default 1m. Where it does not, that happens every 10s.
 	Scan time.Duration `yaml:"scan"`
 }
 
 // Default gives the settings that suit most folders; Dir and Camera are still to be set.
-func Default() Config { return Config{Settle: 5 * time.Second, Scan: time.Minute} }
+func Default() Config {
+	return Config{Settle: 5 * time.Second, MaxBytes: 128 * uploader.MiB, Scan: time.Minute}
+}
+
+const (
+	minBytes = 64 * uploader.KiB
+	maxBytes = 512 * uploader.MiB // what camward-cloud accepts as one upload
+)
 
 // Validate reports every fault at once, each under its key within this section.
 func (c *Config) Validate() error {
@@ -38,6 +50,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Settle < time.Second || c.Settle > 10*time.Minute {
 		errs = append(errs, fmt.Errorf("settle: %v is outside 1s..10m", c.Settle))
+	}
+	if c.MaxBytes < minBytes || c.MaxBytes > maxBytes {
+		errs = append(errs, fmt.Errorf("max_bytes: %v is outside %v..%v", c.MaxBytes, minBytes, maxBytes))
 	}
 	if c.Scan < 10*time.Second || c.Scan > 24*time.Hour {
 		errs = append(errs, fmt.Errorf("scan: %v is outside 10s..24h", c.Scan))

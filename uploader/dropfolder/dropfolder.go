@@ -44,6 +44,8 @@ const (
 	pollEvery = 10 * time.Second
 	// pollShare keeps scans of a large tree below a twentieth of the time.
 	pollShare = 20
+	// deafFor is how long a folder is scanned after its tree had more directories than may be watched.
+	deafFor = time.Hour
 	// patience is how long a file may be unfinished without any change.
 	patience = 10 * time.Minute
 	// maxPause is the longest rest after faults of the spool; it begins with again and doubles. A file's own
@@ -78,6 +80,7 @@ type Watcher struct {
 	room   int // maxPending
 
 	notify  *fsnotify.Watcher     // nil if there are none
+	deaf    time.Duration         // notifications are not asked for before
 	far     bool                  // see remote
 	pending map[string]*candidate // by path within Dir
 	refused map[uint64]struct{}   // by refusalKey
@@ -113,7 +116,7 @@ func New(cfg Config, spool Spool, log *zap.Logger) (*Watcher, error) {
 // the directory, its files and the spool are waited out. It leaves no goroutine behind and may be run again, but not twice at once.
 func (w *Watcher) Run(ctx context.Context) error {
 	w.pending, w.refused = map[string]*candidate{}, map[uint64]struct{}{}
-	w.scanAt, w.pause, w.faults = 0, 0, 0
+	w.scanAt, w.pause, w.deaf, w.faults = 0, 0, 0, 0
 	w.buf = make([]byte, copyStep)
 	defer func() { w.buf = nil }()
 	defer w.closeNotify()

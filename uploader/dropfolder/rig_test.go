@@ -120,7 +120,9 @@ func newRig(t *testing.T) *rig {
 	r := &rig{T: t, dir: t.TempDir(), spool: newMemory(), limit: 20 * time.Second}
 	core, logs := observer.New(zap.InfoLevel)
 	r.logs = logs
-	w, err := New(Config{Dir: r.dir, Camera: "porch", Settle: time.Second, Scan: time.Hour}, r.spool, zap.New(core))
+	cfg := Default()
+	cfg.Dir, cfg.Camera, cfg.Scan = r.dir, "porch", time.Hour
+	w, err := New(cfg, r.spool, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}

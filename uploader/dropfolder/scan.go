@@ -162,12 +162,12 @@ func (w *Watcher) openNotify() {
 		w.closeNotify()
 		return
 	}
-	if w.notify != nil {
+	if w.notify != nil || w.clocks.mono() < w.deaf {
 		return
 	}
 	n, err := fsnotify.NewWatcher()
 	if err != nil {
-		w.failed("ask for notifications", err)
+		w.unnotified(err)
 		return
 	}
 	w.notify = n
@@ -274,9 +274,14 @@ func (w *Watcher) watch(dir string) {
 	if err == nil || os.IsNotExist(err) {
 		return
 	}
+	w.unnotified(err)
+}
+
+// unnotified makes do without notifications for a while.
+func (w *Watcher) unnotified(err error) {
 	w.closeNotify()
-	w.failed("ask for notifications", err)
-	w.log.Debug("scanning instead", zap.String("path", dir))
+	w.deaf = w.clocks.mono() + deafFor
+	w.log.Warn("changes cannot be watched, scanning instead", zap.Error(err))
 }
 
 // eachEntry lists a directory piece by piece.

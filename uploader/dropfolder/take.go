@@ -130,12 +130,12 @@ func (w *Watcher) finished(c *candidate, f *os.File) (what content, ok bool) {
 	if !w.far {
 		use = w.usage(f)
 	}
-	if c.fi.Size() > maxFile {
+	if c.fi.Size() > int64(w.cfg.MaxBytes) {
 		if use == writing || quiet < w.cfg.Settle {
 			w.later(c, w.cfg.Settle)
 			return content{}, false
 		}
-		w.refuse(c, fmt.Errorf("%d bytes are more than %d", c.fi.Size(), maxFile))
+		w.refuse(c, fmt.Errorf("its %d bytes are more than max_bytes, %v", c.fi.Size(), w.cfg.MaxBytes))
 		return content{}, false
 	}
 	switch {

@@ -144,6 +144,31 @@ func TestLostNotificationsMakeAScan(t *testing.T) {
 	}
 }
 
+func TestATreeThatCannotBeWatchedIsScanned(t *testing.T) {
+	r := newRig(t)
+	r.put("20261101/a.jpg", nil)
+	r.w.pending = map[string]*candidate{}
+	r.w.openNotify()
+	r.w.notify.Close() // as if the kernel had no room for another watch
+	for range 2 {
+		root, err := r.w.openRoot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.w.scan(t.Context(), root)
+		root.Close()
+		if r.w.notify != nil || r.w.scanAt > r.w.clocks.mono()+pollEvery || len(r.w.pending) != 1 {
+			t.Errorf("%d files found, the next scan comes in %v", len(r.w.pending), r.w.scanAt-r.w.clocks.mono())
+		}
+	}
+	r.w.deaf = 0
+	r.w.openNotify()
+	if r.w.notify == nil {
+		t.Error("notifications are not asked for again")
+	}
+	r.w.closeNotify()
+}
+
 func TestADirectoryRenamedWithinTheFolderIsStillWatched(t *testing.T) {
 	r := newRig(t)
 	r.w.cfg.Scan = time.Second

@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// maxFile is what camward-cloud accepts as one upload, and all that a spool holds by default.
-	maxFile = 512 << 20
 	// pictureHeader is how far into a picture its frame header is looked for: Exif, thumbnails
 	// and colour profiles come before it, each segment up to 64 KiB.
 	pictureHeader = 1 << 20
