@@ -19,7 +19,7 @@ UNIT = $$($(GO) list ./... | grep -v '^camward/e2e$$')
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test check fmt vet lint unit cross e2e lab lab1 bench fresh deps deps-test clean help
+.PHONY: build run test check fmt vet lint unit cross e2e crash faults lab lab1 bench fresh deps deps-test clean help
 
 build: ## build bin/camward (static) and bin/camward-cloud
 	CGO_ENABLED=1 $(GO) build $(STATIC) -o bin/ ./cmd/camward
@@ -58,6 +58,13 @@ cross: deps-test ## dist/: arm64, armv7, armv6 and amd64 binaries, run once each
 
 e2e: deps-test build ## real agent into real cloud: recordings, the demo scene, a browser
 	$(GO) test -count=1 -timeout 15m ./e2e
+
+KILLS ?= 1000
+crash: deps-test build ## KILLS=1000 times SIGKILL at random moments; what the cloud holds is compared with what was shown
+	$(GO) test -count=1 -timeout 2h ./e2e -run '^TestCrash' -v -kills $(KILLS)
+
+faults: deps-test build ## bad networks, bad servers, a full disk, a day offline
+	$(GO) test -count=1 -timeout 40m ./e2e -run '^(TestNetwork|TestServer|TestDisk|TestOffline)' -v -faults full
 
 lab: deps-test build cross ## boot arm64 and armhf guests with real V4L2 drivers and run the agent there
 	$(GO) test -count=1 -timeout 10m -v ./scripts/lab -lab arm64,armhf

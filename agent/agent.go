@@ -18,6 +18,7 @@ import (
 	"camward/internal/supervise"
 	"camward/provision"
 	"camward/uploader"
+	"camward/uploader/dropfolder"
 	"camward/web"
 )
 
@@ -33,6 +34,7 @@ type Agent struct {
 	clock   *uploader.SystemClock
 	spool   *lateSpool
 	cameras []*pipeline
+	folders []*dropfolder.Watcher
 	poller  *provision.Poller
 	web     *web.Server
 	log     *zap.Logger
@@ -61,6 +63,9 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 			return nil, fmt.Errorf("camera %s: %w", c.Name, err)
 		}
 		a.cameras = append(a.cameras, p)
+	}
+	if err := a.newFolders(); err != nil {
+		return nil, err
 	}
 	if err := a.newPoller(base); err != nil {
 		return nil, err
@@ -126,6 +131,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, p := range a.cameras {
 		g.Go(func() error { return p.Run(ctx) })
 	}
+	a.watchFolders(keep)
 	keep("uploader", a.spool.Run)
 	keep("poll", a.poller.Run)
 	keep("web", a.web.Run)

@@ -28,6 +28,7 @@ const DefaultFile = "/etc/camward/camward.yml"
 type Config struct {
 	Cloud    CloudConfig     `yaml:"cloud"`
 	Cameras  []CameraConfig  `yaml:"cameras"`
+	Folders  []FolderConfig  `yaml:"folders"` // that other firmware writes recordings to
 	Spool    uploader.Config `yaml:"spool"`
 	StateDir string          `yaml:"state_dir"` // what must survive a restart besides recordings
 	Listen   string          `yaml:"listen"`    // of the agent's own HTTP server; empty: none
@@ -127,7 +128,8 @@ func (c Config) Validate() error {
 	if !filepath.IsAbs(c.StateDir) {
 		errs = append(errs, fmt.Errorf("state_dir: %q is not an absolute path", c.StateDir))
 	}
-	if len(c.Cameras) == 0 {
+	errs = append(errs, c.validateFolders()...)
+	if len(c.Cameras) == 0 && len(c.Folders) == 0 {
 		errs = append(errs, errors.New("cameras: there is none; the smallest entry is: - {name: front, source: /dev/video0}"))
 	}
 	names := map[string]int{}

@@ -19,6 +19,7 @@ func (a *Agent) metrics() *metrics.Set {
 		p.metrics(gauge)
 	}
 	a.spool.metrics(gauge)
+	a.folderMetrics(gauge)
 	gauge("poll_total", func() float64 { return float64(a.poller.Status().Polls) })
 	gauge("poll_failures_total", func() float64 { return float64(a.poller.Status().Failures) })
 	gauge("poll_last_success_timestamp_seconds", func() float64 {

@@ -13,18 +13,20 @@ import (
 	"camward/clip"
 	"camward/provision"
 	"camward/uploader"
+	"camward/uploader/dropfolder"
 	"camward/web"
 )
 
 // Status is what /api/status answers: everything a person or a script wants to know at a glance. It holds no secret.
 type Status struct {
-	Version  string           `json:"version"`
-	Identity board.Identity   `json:"identity"`
-	Uptime   float64          `json:"uptime_s"`
-	Cameras  []CameraStatus   `json:"cameras"`
-	Uploader uploader.Status  `json:"uploader"`
-	Spool    string           `json:"spool_error,omitempty"` // why recordings cannot be kept
-	Poll     provision.Status `json:"poll"`
+	Version  string              `json:"version"`
+	Identity board.Identity      `json:"identity"`
+	Uptime   float64             `json:"uptime_s"`
+	Cameras  []CameraStatus      `json:"cameras"`
+	Folders  []dropfolder.Status `json:"folders"`
+	Uploader uploader.Status     `json:"uploader"`
+	Spool    string              `json:"spool_error,omitempty"` // why recordings cannot be kept
+	Poll     provision.Status    `json:"poll"`
 }
 
 // CameraStatus is one camera's pipeline.
@@ -37,7 +39,7 @@ type CameraStatus struct {
 
 // Status says how everything stands now.
 func (a *Agent) Status() Status {
-	s := Status{Version: a.version, Identity: a.id, Uptime: time.Since(a.started).Seconds(), Poll: a.poller.Status(), Cameras: []CameraStatus{}}
+	s := Status{Version: a.version, Identity: a.id, Uptime: time.Since(a.started).Seconds(), Poll: a.poller.Status(), Cameras: []CameraStatus{}, Folders: a.foldersStatus()}
 	for _, p := range a.cameras {
 		s.Cameras = append(s.Cameras, CameraStatus{Name: p.name, Capture: p.camera.Status(), Motion: p.motionStatus(), Clip: p.recorder.Status()})
 	}
