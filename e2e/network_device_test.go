@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -41,15 +42,20 @@ const (
 func crossings(t *testing.T, seconds float64, size string, noise int) (source string) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "crossings.mjpeg")
+	cross(t, out, seconds, size, noise)
+	return fmt.Sprintf("%s?fps=%d", out, showFPS)
+}
+
+func cross(t *testing.T, out string, seconds float64, size string, noise int) {
+	t.Helper()
 	n := int(seconds * showFPS)
-	graph := strings.NewReplacer("SIZE", size, "RATE", fmt.Sprint(showFPS), "LAST", fmt.Sprint(n-1), "COUNT", fmt.Sprint(n), "NOISE", fmt.Sprint(noise), "CYCLE", fmt.Sprint(cycle)).Replace(
-		"mandelbrot=s=SIZE:r=RATE,trim=end_frame=1,loop=loop=LAST:size=1,setpts=N/RATE/TB,noise=alls=NOISE:allf=t[bg];color=c=gray:s=40x80:r=RATE[box];" +
+	graph := strings.NewReplacer("SIZE", size, "RATE", fmt.Sprint(showFPS), "LAST", fmt.Sprint(n-1), "COUNT", fmt.Sprint(n), "NOISE", fmt.Sprint(noise), "SEED", fmt.Sprint(rand.Int32()), "CYCLE", fmt.Sprint(cycle)).Replace(
+		"mandelbrot=s=SIZE:r=RATE,trim=end_frame=1,loop=loop=LAST:size=1,setpts=N/RATE/TB,noise=alls=NOISE:allf=t:all_seed=SEED[bg];color=c=gray:s=40x80:r=RATE[box];" +
 			"[bg][box]overlay=x='if(between(mod(t,CYCLE),3,4.5),(mod(t,CYCLE)-3)*140,-100)':y=100,trim=end_frame=COUNT[out]")
-	cmd := exec.Command("ffmpeg", "-v", "error", "-filter_complex", graph, "-map", "[out]", "-t", fmt.Sprint(seconds), "-c:v", "mjpeg", "-q:v", "5", "-pix_fmt", "yuvj420p", "-f", "mjpeg", out)
+	cmd := exec.Command("ffmpeg", "-v", "error", "-filter_complex", graph, "-map", "[out]", "-t", fmt.Sprint(seconds), "-c:v", "mjpeg", "-q:v", "5", "-pix_fmt", "yuvj420p", "-f", "mjpeg", "-y", out)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v: %s", err, text)
 	}
-	return fmt.Sprintf("%s?fps=%d", out, showFPS)
 }
 
 // A subject is a device under trial: what it records, and what it says of itself all the while.
@@ -84,10 +90,11 @@ func startSubjectIn(t *testing.T, c *cloud, d *device, spoolDir, via, source, cl
 // A monitor asks a device for its status all the time.
 type monitor struct {
 	stop, done chan struct{}
+	once       sync.Once
 
 	mu     sync.Mutex
 	last   agent.Status
-	seen   map[string]bool // everything that the status named: last errors of uploader and poll, reasons of pauses
+	seen   map[string]bool // everything that the status named: the uploader's last errors and reasons of pauses
 	most   int64           // spool_bytes
 	moved  time.Time       // when a picture was new
 	faults []string
@@ -114,14 +121,19 @@ func startMonitor(t *testing.T, d *device) *monitor {
 			}
 		}
 	}()
-	t.Cleanup(func() {
+	t.Cleanup(func() { w.end(t) })
+	return w
+}
+
+// end stops the watching, for instance because the device is to be restarted, and reports what was wrong.
+func (w *monitor) end(t *testing.T) {
+	w.once.Do(func() {
 		close(w.stop)
 		<-w.done
 		for _, f := range w.faults {
 			t.Error(f)
 		}
 	})
-	return w
 }
 
 func (d *device) tryStatus() (s agent.Status, err error) {
@@ -154,9 +166,7 @@ func (w *monitor) note(s agent.Status) {
 	}
 	stuck = now.Sub(w.moved) > still
 	w.last, w.most = s, max(w.most, u.SpoolBytes)
-	for _, text := range []string{u.LastError, u.Paused, s.Poll.Error} {
-		w.seen[text] = true
-	}
+	w.seen[u.LastError], w.seen[u.Paused] = true, true
 	w.mu.Unlock()
 	if stuck {
 		w.fault("no new picture for %v", still)

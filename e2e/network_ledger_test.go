@@ -28,14 +28,16 @@ type ledger struct {
 	dir  string
 	done chan struct{}
 
+	records map[string][]byte // the latest, by path without ending; of run alone
+
 	mu    sync.Mutex
 	items map[string]*entry // by file name
 	order []*entry          // as they were finished
 	gone  []*entry          // as they were removed
-	fault error
+	seen  int               // what happened so far
 }
 
-// An entry is one recording. Data is nil if it had left the spool before it could be read.
+// An entry is one recording, as its journal record and its data say.
 type entry struct {
 	File    string
 	Kind    camio.Kind  `json:"kind"`
@@ -44,9 +46,9 @@ type entry struct {
 	Event   string      `json:"event"`
 	size    int64
 	sum     [sha256.Size]byte
-	read    bool
-	at      time.Time // when it was seen
-	removed bool
+	read    bool // false if it had left the spool before it could be read
+	// When it was finished and when it was removed, as numbers of what happened in the directory; 0: not yet.
+	cameAs, wentAs int
 }
 
 // keepLedger watches a spool's directory, which it makes.
@@ -62,8 +64,8 @@ func keepLedger(t *testing.T, dir string) *ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger{dir: dir, done: make(chan struct{}), items: map[string]*entry{}}
-	go l.run(w)
+	l := &ledger{dir: dir, done: make(chan struct{}), records: map[string][]byte{}, items: map[string]*entry{}}
+	go l.run(t, w)
 	t.Cleanup(func() {
 		w.Close()
 		<-l.done
@@ -71,7 +73,7 @@ func keepLedger(t *testing.T, dir string) *ledger {
 	return l
 }
 
-func (l *ledger) run(w *fsnotify.Watcher) {
+func (l *ledger) run(t *testing.T, w *fsnotify.Watcher) {
 	defer close(l.done)
 	for {
 		select {
@@ -79,10 +81,10 @@ func (l *ledger) run(w *fsnotify.Watcher) {
 			if !ok {
 				return
 			}
-			if ext := filepath.Ext(ev.Name); ext != camio.KindClip.Extension() && ext != camio.KindSnapshot.Extension() {
-				continue
-			}
-			switch {
+			switch ext := filepath.Ext(ev.Name); {
+			case ext == ".json" && ev.Has(fsnotify.Create):
+				l.begun(ev.Name)
+			case ext != camio.KindClip.Extension() && ext != camio.KindSnapshot.Extension():
 			case ev.Has(fsnotify.Create):
 				l.finished(ev.Name)
 			case ev.Has(fsnotify.Remove):
@@ -92,23 +94,34 @@ func (l *ledger) run(w *fsnotify.Watcher) {
 			if !ok {
 				return
 			}
-			l.mu.Lock()
-			l.fault = err
-			l.mu.Unlock()
+			t.Errorf("watch the spool: %v", err)
 		}
+	}
+}
+
+// begun reads the journal's record of a recording, which is there before its first byte and is replaced before its last name.
+func (l *ledger) begun(path string) {
+	if b, err := os.ReadFile(path); err == nil {
+		l.records[strings.TrimSuffix(path, ".json")] = b
 	}
 }
 
 // finished reads a file that has just got its final name: the data itself, not what the journal says of it.
 func (l *ledger) finished(path string) {
-	e := &entry{File: filepath.Base(path), at: time.Now()}
-	data, err := os.ReadFile(path)
-	record, rerr := os.ReadFile(strings.TrimSuffix(path, filepath.Ext(path)) + ".json")
-	if err == nil && rerr == nil && json.Unmarshal(record, e) == nil {
+	e := &entry{File: filepath.Base(path)}
+	if data, err := os.ReadFile(path); err == nil {
 		e.read, e.size, e.sum = true, int64(len(data)), sha256.Sum256(data)
 	}
+	stem := strings.TrimSuffix(path, filepath.Ext(path))
+	l.begun(stem + ".json")
+	if err := json.Unmarshal(l.records[stem], e); err != nil {
+		e.Name = err.Error() // shown where it is missed
+	}
+	delete(l.records, stem)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.seen++
+	e.cameAs = l.seen
 	l.items[e.File] = e
 	l.order = append(l.order, e)
 }
@@ -117,7 +130,8 @@ func (l *ledger) removed(path string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.items[filepath.Base(path)]; e != nil {
-		e.removed = true
+		l.seen++
+		e.wentAs = l.seen
 		l.gone = append(l.gone, e)
 	}
 }

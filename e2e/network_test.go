@@ -11,12 +11,15 @@ import (
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+
+	"camward/camio"
 )
 
 // A road is one way to the cloud that can be spoilt and mended.
 type road struct {
 	addr       string
 	begin, end func()
+	check      func(*testing.T, *subject) // after it was mended; nil: nothing more than always
 }
 
 // A trial is one kind of fault between the device and the cloud.
@@ -32,22 +35,29 @@ type trial struct {
 const small = "pre_roll: 1s, post_roll: 1s, heartbeat: 10s, bitrate: 400000"
 
 var networkTrials = []trial{
-	{"latency of 2 s with jitter", false, 36, "", toxic(`latency upstream {"latency": 2000, "jitter": 500}`, `latency downstream {"latency": 2000, "jitter": 500}`)},
-	{"10 kB a second", false, 36, "", toxic(`bandwidth upstream {"rate": 10}`, `bandwidth downstream {"rate": 10}`)},
-	{"slices of 100 bytes", false, 36, "", toxic(`slicer upstream {"average_size": 100, "size_variation": 50, "delay": 2000}`, `slicer downstream {"average_size": 20, "size_variation": 10, "delay": 2000}`)},
-	{"slow close", false, 36, "", toxic(`slow_close upstream {"delay": 5000}`, `slow_close downstream {"delay": 5000}`)},
-	{"cut in the middle of a body", true, 36, "EOF|reset|broken pipe|closed", toxic(`limit_data upstream {"bytes": 50000}`)},
-	{"cut in the middle of an answer", false, 36, "EOF|reset|cut", toxic(`limit_data downstream {"bytes": 100}`)},
-	{"reset in the middle of a body", false, 36, "reset|broken pipe|EOF", toxic(`bandwidth upstream {"rate": 40}`, `reset_peer upstream {"timeout": 700}`)},
-	{"half-open: accepted, then nothing", false, 72, "does not answer|no progress", toxic(`timeout upstream {"timeout": 0}`)},
-	{"half-open: the answer never comes", false, 72, "does not answer|no progress", toxic(`timeout downstream {"timeout": 0}`)},
-	{"the proxy is down", true, 36, "refused", down},
+	{name: "latency of 2 s with jitter", seconds: 36, build: toxic(`latency upstream {"latency": 2000, "jitter": 500}`, `latency downstream {"latency": 2000, "jitter": 500}`)},
+	{name: "10 kB a second", seconds: 36, build: toxic(`bandwidth upstream {"rate": 10}`, `bandwidth downstream {"rate": 10}`)},
+	{name: "slices of 100 bytes", seconds: 36, build: toxic(`slicer upstream {"average_size": 100, "size_variation": 50, "delay": 2000}`, `slicer downstream {"average_size": 20, "size_variation": 10, "delay": 2000}`)},
+	{name: "slow close", seconds: 36, build: toxic(`slow_close upstream {"delay": 5000}`, `slow_close downstream {"delay": 5000}`)},
+	{name: "cut in the middle of a body", quick: true, seconds: 30, want: "EOF|reset|broken pipe|closed", build: toxic(`limit_data upstream {"bytes": 50000}`)},
+	{name: "cut in the middle of an answer", seconds: 36, want: "EOF|reset|cut", build: toxic(`limit_data downstream {"bytes": 100}`)},
+	{name: "reset in the middle of a body", seconds: 36, want: "reset|broken pipe|EOF", build: toxic(`bandwidth upstream {"rate": 40}`, `reset_peer upstream {"timeout": 700}`)},
+	{name: "half-open: accepted, then nothing", seconds: 72, want: "does not answer|no progress", build: toxic(`timeout upstream {"timeout": 0}`)},
+	{name: "half-open: the answer never comes", seconds: 72, want: "does not answer|no progress", build: toxic(`timeout downstream {"timeout": 0}`)},
+	{name: "packets vanish in the middle of a body", seconds: 72, want: "timed out|no progress|does not answer", build: packetsVanish},
+	{name: "packets that ask for a connection vanish", seconds: 48, want: "dial.*(timeout|timed out)", build: connectsVanish},
+	{name: "connections wait in the backlog", seconds: 72, want: "does not answer|no progress", build: notAccepted},
+	{name: "the proxy is down", seconds: 36, want: "refused", build: down},
 }
 
 // TestNetwork spoils the way between a real device and a real cloud. While it is bad the device goes on recording and polling, the spool keeps its
 // quota and the status names the fault; afterwards everything that was recorded arrives once and nothing is left.
 func TestNetwork(t *testing.T) {
-	for _, tr := range networkTrials {
+	trials(t, networkTrials)
+}
+
+func trials(t *testing.T, list []trial) {
+	for _, tr := range list {
 		if !tr.quick && *faults != "full" {
 			continue
 		}
@@ -57,6 +67,9 @@ func TestNetwork(t *testing.T) {
 			way := tr.build(t, c.addr)
 			r := startSubject(t, c, way.addr, crossings(t, tr.seconds, "320x240", 4), small, "max_bytes: 16MiB")
 			r.spoilt(t, tr, way)
+			if way.check != nil {
+				way.check(t, r)
+			}
 			r.complete(t, 5*time.Minute)
 		})
 	}
@@ -110,9 +123,33 @@ func (r *subject) spoilt(t *testing.T, tr trial, way *road) {
 		lasted.Seconds(), sent, time.Since(mended).Seconds(), float64(r.monitor.most)/1e6, said)
 }
 
+// TestNetworkCarriesALargeClipAtTenKilobytesASecond sends a clip that takes two minutes and that buffers on the way swallow much faster: the server's
+// answer is waited for as long as the body needs.
+func TestNetworkCarriesALargeClipAtTenKilobytesASecond(t *testing.T) {
+	thorough(t)
+	t.Parallel()
+	c := startCloud(t)
+	way := toxic(`bandwidth upstream {"rate": 10}`, `bandwidth downstream {"rate": 10}`)(t, c.addr)
+	way.begin()
+	r := startSubject(t, c, way.addr, crossings(t, 8, "640x480", 20), "pre_roll: 1s, post_roll: 1s, heartbeat: 0s, bitrate: 3000000", "max_bytes: 16MiB")
+	began := time.Now()
+	r.complete(t, 20*time.Minute)
+	for _, e := range r.made() {
+		t.Logf("%s: %d bytes", e.Kind, e.size)
+		if e.Kind == camio.KindClip && e.size < 1_000_000 {
+			t.Errorf("a clip of %d bytes is too small to show anything", e.size)
+		}
+	}
+	if u := r.status(t).Uploader; u.Retries > 0 {
+		t.Errorf("%d transfers failed on a way that is only slow:\n\t%s", u.Retries, r.monitor.all())
+	}
+	t.Logf("in the cloud after %.0f s", time.Since(began).Seconds())
+}
+
 // newProxy runs a proxy to the cloud.
 func newProxy(t *testing.T, cloud string) *toxiproxy.Proxy {
 	t.Helper()
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxics log each step to the standard error
 	p := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), t.Name(), "127.0.0.1:0", cloud)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -125,7 +162,7 @@ func newProxy(t *testing.T, cloud string) *toxiproxy.Proxy {
 func toxic(specs ...string) func(*testing.T, string) *road {
 	return func(t *testing.T, cloud string) *road {
 		p := newProxy(t, cloud)
-		return &road{p.Listen, func() {
+		return &road{addr: p.Listen, begin: func() {
 			for _, s := range specs {
 				f := strings.SplitN(s, " ", 3)
 				b, _ := json.Marshal(map[string]any{"type": f[0], "stream": f[1], "attributes": json.RawMessage(f[2])})
@@ -133,14 +170,14 @@ func toxic(specs ...string) func(*testing.T, string) *road {
 					t.Errorf("%s: %v", s, err)
 				}
 			}
-		}, func() { p.Toxics.ResetToxics(context.Background()) }}
+		}, end: func() { p.Toxics.ResetToxics(context.Background()) }}
 	}
 }
 
 // down ends the proxy and begins it again.
 func down(t *testing.T, cloud string) *road {
 	p := newProxy(t, cloud)
-	return &road{p.Listen, p.Stop, func() {
+	return &road{addr: p.Listen, begin: p.Stop, end: func() {
 		if err := p.Start(); err != nil {
 			t.Error(err)
 		}
