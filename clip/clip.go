@@ -97,6 +97,8 @@ type Recorder struct {
 	recording   bool // a clip is open
 	status      Status
 	drops       [len(reasons)]uint64
+	alarm       Alarm
+	quietUntil  time.Duration // no new event before
 }
 
 // New validates cfg and wires a recorder for the camera with that configured name and camera_id.
@@ -179,10 +181,12 @@ func (r *Recorder) Observe(f *video.Frame, moving bool, score float64) {
 	s.observed = max(s.observed, f.Mono)
 	e := r.liveEvent(s)
 	if moving {
-		if e == nil {
+		if e == nil && !r.quiet(f.Mono) {
 			e = r.begin(s, f.Mono)
 		}
-		r.moving(e, f, score)
+		if e != nil {
+			r.moving(e, f, score)
+		}
 	}
 	if e != nil {
 		r.snapshot(e, false)

@@ -16,8 +16,6 @@ const (
 	// snapshotBy when it is chosen at the latest, counted from the event's start.
 	stillAfter = time.Second
 	snapshotBy = 10 * time.Second
-	// imageEvery is the time between the pictures of an event without a clip.
-	imageEvery = time.Second
 	// maxPeaks is how many candidates for the snapshot are kept, since the best may turn out damaged.
 	maxPeaks = 3
 )
@@ -55,7 +53,7 @@ type still struct {
 }
 
 // end is when the event's clip ends as things are.
-func (r *Recorder) end(e *event) time.Duration { return e.last + r.cfg.PostRoll }
+func (r *Recorder) end(e *event) time.Duration { return e.last + max(r.cfg.PostRoll, r.alarm.After) }
 
 // over reports whether motion can no longer extend the event.
 func (r *Recorder) over(e *event) bool {
@@ -96,6 +94,7 @@ func (r *Recorder) begin(s *stream, first time.Duration) *event {
 // moving extends the event by a moving picture.
 func (r *Recorder) moving(e *event, f *video.Frame, score float64) {
 	e.last = max(e.last, f.Mono)
+	r.quietUntil = r.end(e) + r.alarm.Quiet
 	if e.images {
 		r.image(e, f)
 		return
@@ -117,7 +116,7 @@ func (r *Recorder) image(e *event, f *video.Frame) {
 	if f = e.stream.stillOf(f); f == nil {
 		return
 	}
-	e.imageAt = max(f.Mono, e.imageAt) + imageEvery
+	e.imageAt = max(f.Mono, e.imageAt) + r.imageEvery()
 	f.Retain()
 	r.queueStill(still{frames: []*video.Frame{f}, kind: camio.KindSnapshot, mode: camio.UploadImage, event: e, stream: e.stream})
 }
@@ -246,7 +245,7 @@ func (r *Recorder) withoutEncoder(s *stream, err error) {
 		if e.stream != s || e.images {
 			continue
 		}
-		e.images, e.imageAt = true, e.last+imageEvery
+		e.images, e.imageAt = true, e.last+r.imageEvery()
 		r.queuePeak(e, camio.UploadImage)
 	}
 }

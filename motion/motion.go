@@ -104,9 +104,27 @@ func (d *Detector) Step(mono time.Duration, luma *video.Plane) Decision {
 func (d *Detector) layout() {
 	d.begun = false
 	d.scene.cols, d.scene.rows = d.grid.cols, d.grid.rows
+	d.mask()
+	d.minCells = max(d.tune.minCells, int(d.cfg.MinArea*float64(d.grid.cols*d.grid.rows)+0.5))
+}
+
+// SetMasks replaces the parts of the picture that count, as Config's Include and Exclude have them, from the next Step on. What moves
+// outside them is known already, so nothing is learnt anew. The error lists every fault; then all stays as it is.
+func (d *Detector) SetMasks(include, exclude []Polygon) error {
+	cfg := d.cfg
+	cfg.Include, cfg.Exclude = include, exclude
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	d.cfg = cfg
+	d.mask()
+	return nil
+}
+
+// mask follows a new size of grid or new polygons.
+func (d *Detector) mask() {
 	d.watch = *maskOf(d.cfg.Include, d.cfg.Exclude, d.grid.cols, d.grid.rows)
 	d.watched = d.watch.count()
-	d.minCells = max(d.tune.minCells, int(d.cfg.MinArea*float64(d.grid.cols*d.grid.rows)+0.5))
 }
 
 // begin takes the present picture for the background.

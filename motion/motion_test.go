@@ -336,3 +336,38 @@ func BenchmarkStep(b *testing.B) {
 		_ = sum
 	})
 }
+
+func TestMasksMayChangeWhileItRuns(t *testing.T) {
+	w := world{noise: 4, boxes: []func(float64) worldBox{across(8, 5, 180), across(20, 5, 180)}}
+	all := Polygon{{0, 0.2}, {1, 0.2}, {1, 0.9}, {0, 0.9}}
+	d, err := New(Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p video.Plane
+	p.Resize(80, 60)
+	var before, masked int
+	for n := range 12 * 28 {
+		at := float64(n) / 12
+		if n == 12*16 {
+			if err := d.SetMasks(nil, []Polygon{{{0, 0}, {1, 1}}}); err == nil {
+				t.Error("a polygon of two points is taken")
+			}
+			if err := d.SetMasks(nil, []Polygon{all}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.render(&p, at, uint32(n)*7919)
+		if !d.Step(seconds(at), &p).Moving {
+			continue
+		}
+		if at < 16 {
+			before++
+		} else {
+			masked++
+		}
+	}
+	if before == 0 || masked > 0 {
+		t.Errorf("%d moving pictures before the mask, %d behind it", before, masked)
+	}
+}
