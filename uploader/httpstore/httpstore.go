@@ -21,9 +21,11 @@ const (
 	// expectFrom is the size from which a body waits for the server's word that it is wanted.
 	expectFrom = 1 << 20
 	// What may sit in buffers between here and the server when the last byte has been handed
-	// over, and the slowest rate at which it is taken to leave them.
+	// over, and the slowest rate at which it is taken to leave them: a link of 10 kB a second works.
 	maxBuffered = 4 << 20
-	slowest     = 16 << 10 // bytes a second
+	slowest     = 8 << 10 // bytes a second
+	// maxPatience is by how much that time grows where it turned out to be too short.
+	maxPatience = 8
 )
 
 // A Store uploads by HTTP. It implements uploader.Store. Safe for concurrent use.
@@ -32,8 +34,9 @@ type Store struct {
 	base   string
 	client *http.Client
 
-	mu    sync.Mutex
-	token camio.Secret
+	mu       sync.Mutex
+	token    camio.Secret
+	patience int // 1 to maxPatience: doubled by an answer that did not come in time, halved by one that did
 }
 
 // New checks the configuration and reads the authorities to trust; it connects to nothing.
@@ -46,9 +49,10 @@ func New(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	return &Store{
-		cfg:   cfg,
-		base:  strings.TrimRight(cfg.BaseURL, "/"),
-		token: cfg.Token,
+		cfg:      cfg,
+		base:     strings.TrimRight(cfg.BaseURL, "/"),
+		token:    cfg.Token,
+		patience: 1,
 		client: &http.Client{
 			Transport: transport,
 			// A redirect would carry the token in its path to whoever is named there.
@@ -82,7 +86,9 @@ func (s *Store) Put(ctx context.Context, it uploader.Item) error {
 	if token == "" {
 		return fmt.Errorf("upload %s: %w: none is set", it.Name, uploader.ErrUnauthorized)
 	}
-	if err := s.put(ctx, it, token); err != nil {
+	err := s.put(ctx, it, token)
+	s.learn(err)
+	if err != nil {
 		return fmt.Errorf("upload %s: %w", it.Name, s.scrub(err, token))
 	}
 	return nil
@@ -123,7 +129,11 @@ func cut(parent, ctx context.Context, err error) error {
 	if ctx.Err() == nil || parent.Err() != nil {
 		return err
 	}
-	return fmt.Errorf("%w: %w", context.Cause(ctx), withoutURL(err))
+	cause := context.Cause(ctx)
+	if err = withoutURL(err); errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", cause, err)
 }
 
 // body opens the item's bytes under the watchdog's eye.
@@ -140,7 +150,22 @@ func (s *Store) body(ctx context.Context, it uploader.Item, watch *watchdog) (io
 
 // drain is how long the answer may take once the last byte was handed over.
 func (s *Store) drain(size int64) time.Duration {
-	return s.cfg.Response + time.Duration(min(size, maxBuffered))*time.Second/slowest
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg.Response + time.Duration(min(size, maxBuffered)*int64(s.patience))*time.Second/slowest
+}
+
+// learn adapts the wait for answers to the link: a proxy with large buffers before a slow link swallows any body at once, and a
+// wait that was too short once would be so for ever.
+func (s *Store) learn(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		s.patience = max(s.patience/2, 1)
+	case errors.Is(err, errResponse):
+		s.patience = min(s.patience*2, maxPatience)
+	}
 }
 
 func (s *Store) request(ctx context.Context, it uploader.Item, token camio.Secret, watch *watchdog) (*http.Request, error) {

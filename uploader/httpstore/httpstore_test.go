@@ -333,6 +333,39 @@ func TestASlowTransferIsNotIdle(t *testing.T) {
 	}
 }
 
+// TestASlowLinkBehindBuffersIsWaitedFor has something on the way that takes the body at once and passes it on slowly.
+func TestASlowLinkBehindBuffersIsWaitedFor(t *testing.T) {
+	s := newStore(t, config("http://127.0.0.1:9"))
+	for _, size := range []int64{1, 100_000, 1_600_000, 4 << 20} {
+		if got, want := s.drain(size), time.Duration(size)*time.Second/10_000; got < want {
+			t.Errorf("%d bytes: waits %v, a link of 10 kB a second takes %v", size, got, want)
+		}
+	}
+	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		select {
+		case <-time.After(800 * time.Millisecond):
+		case <-r.Context().Done():
+		}
+	}))
+	defer ts.Close()
+	c := config(ts.URL)
+	c.Response = 100 * time.Millisecond
+	s = newStore(t, c)
+	for try := 1; ; try++ { // waits 0.35, 0.6, 1.1 and 2.1 s
+		err := s.Put(t.Context(), storetest.Item("front", clipName, storetest.Body(2048, 1)))
+		if err == nil && try == 1 || try > 4 {
+			t.Fatalf("try %d: %v", try, err)
+		}
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, errResponse) || strings.Count(err.Error(), errResponse.Error()) != 1 {
+			t.Fatalf("try %d: got %v, want %v, said once", try, err, errResponse)
+		}
+	}
+}
+
 func TestTheWholeAttemptHasADeadline(t *testing.T) {
 	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body) // until then the server does not notice that the client leaves
