@@ -7,13 +7,11 @@ import (
 	"camward/video"
 )
 
-const (
-	// slack is how far a file's time may be ahead of the clock: FAT counts in steps of 2 s.
-	slack = 2 * time.Second
-)
+// slack is how far a file's time may be ahead of the clock: FAT counts in steps of 2 s.
+const slack = 2 * time.Second
 
-// unset is before every time that a clock shows which was ever set: clocks without a battery begin at 1970, 2000 or
-// the day that their firmware was made.
+// unset is before every time that a clock shows which was ever set: clocks without a battery begin at 1970,
+// 2000 or the day that their firmware was made.
 var unset = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // clocks are the device's: the wall clock, which stamps files, the monotonic clock that recordings are on, and
@@ -32,9 +30,10 @@ func systemClocks() clocks {
 	}}
 }
 
-// changed turns the time of a file's last change into monotonic time, which is negative for one before this boot; seen
-// is when the file was first seen so. sure says that the result can be relied on; if not, a later
-// call may know better. Equal times give names that are equal to the millisecond, so the middle of it is taken.
+// changed turns the time of a file's last change into monotonic time, which is negative for one before this
+// boot; seen is when the file was first seen so. sure says that the result can be relied on; if not, a later
+// call may know better. Names have milliseconds; the middle of one is taken, so that the same file gets the
+// same name again.
 func (c clocks) changed(modified time.Time, seen time.Duration) (at time.Duration, sure bool) {
 	modified = modified.Truncate(time.Millisecond).Add(time.Millisecond / 2)
 	now := c.mono()

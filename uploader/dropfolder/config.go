@@ -11,7 +11,8 @@ import (
 
 // Config says what is watched. Begin with Default; the zero value is not valid.
 type Config struct {
-	// Dir is the directory, an absolute path; its subdirectories belong to it. It may come later or go for a while. No default.
+	// Dir is the directory, an absolute path; its subdirectories belong to it. It may come later or go for
+	// a while. No default.
 	Dir string `yaml:"dir"`
 	// Camera is the name of the camera whose recordings these are. No default.
 	Camera string `yaml:"camera"`
@@ -21,8 +22,8 @@ type Config struct {
 	// MaxBytes is the largest file taken: 64KiB to 512MiB, default 128MiB. A larger one stays where it is. The spool
 	// drops older recordings to make room for a file, so this belongs well below spool.max_bytes.
 	MaxBytes uploader.Bytes `yaml:"max_bytes"`
-	// Scan is how often the directory is looked through although the file system notifies of changes: 10s to 24h,
-	// default 1m. Where it does not, that happens every 10s.
+	// Scan is how often the directory is looked through although the file system notifies of changes: 10s
+	// to 24h, default 1m. Where it does not, that happens every 10s, or less often if it takes long.
 	Scan time.Duration `yaml:"scan"`
 }
 

@@ -17,9 +17,10 @@ import (
 	"camward/camio"
 )
 
-// A Spool takes recordings over. Create begins one, of which Camera, Kind, Mono and Event are set: the agent adds the
-// camera's own CameraID and Mode. An error that is fs.ErrExist says that the spool has, or lately had, a finished recording of
-// the same Event; after any other nothing was begun and it is tried again. Create is called from one goroutine, for one recording at a time.
+// A Spool takes recordings over. Create begins one, of which Camera, Kind, Mono, Length and Event are set: the
+// agent adds the camera's CameraID and Mode. An error that is fs.ErrExist says that the spool has a finished
+// recording of the same Event already; after any other nothing was begun, and it is tried again. Create is
+// called from one goroutine, for one recording at a time.
 type Spool interface {
 	Create(m camio.Media) (Recording, error)
 }
@@ -38,7 +39,8 @@ const (
 	// quick is how soon a file is looked at that something happened to: writers close a file right
 	// after its last byte.
 	quick = 100 * time.Millisecond
-	// again is the least time between two looks at a file that is being written, and the first pause after a fault.
+	// again is the least time between two looks at a file that is being written, and the first pause after
+	// a fault.
 	again = time.Second
 	// pollEvery is how often a directory is looked through that notifies of nothing or is not there.
 	pollEvery = 10 * time.Second
@@ -112,8 +114,9 @@ func New(cfg Config, spool Spool, log *zap.Logger) (*Watcher, error) {
 	}, nil
 }
 
-// Run takes files over until ctx ends, and returns ctx's cause. The file then being copied is left for the next run. Faults of
-// the directory, its files and the spool are waited out. It leaves no goroutine behind and may be run again, but not twice at once.
+// Run takes files over until ctx ends, and returns ctx's cause. The file then being copied is left for the next
+// run. Faults of the directory, its files and the spool are waited out. It leaves no goroutine behind and may be
+// run again, but not twice at once.
 func (w *Watcher) Run(ctx context.Context) error {
 	w.pending, w.refused = map[string]*candidate{}, map[uint64]struct{}{}
 	w.scanAt, w.pause, w.deaf, w.faults = 0, 0, 0, 0

@@ -186,8 +186,8 @@ type found struct {
 	fi   fs.FileInfo
 }
 
-// scan looks through the tree: directories are watched before they are read, so that nothing falls between, and the oldest
-// files that pending has room for are noted.
+// scan looks through the tree: directories are watched before they are read, so that nothing falls between, and
+// the oldest files that pending has room for are noted.
 func (w *Watcher) scan(ctx context.Context, root *os.Root) {
 	began := w.clocks.mono()
 	w.openNotify()
@@ -221,8 +221,8 @@ func (w *Watcher) oldest(list []found) []found {
 	return list
 }
 
-// walk lists the files that are neither pending nor refused, and those that still are refused. A directory that cannot be read is left
-// out, and the first error returned.
+// walk lists the files that are neither pending nor refused, and those that still are refused. A directory that
+// cannot be read is left out, and the first error returned.
 func (w *Watcher) walk(ctx context.Context, root *os.Root) (list []found, refused map[uint64]struct{}, first error) {
 	refused = map[uint64]struct{}{}
 	dirs := []string{"."}

@@ -22,7 +22,7 @@ import (
 const (
 	// copyStep is how much is read and written at a time.
 	copyStep = 256 << 10
-	// syncEvery bounds what Finish has left to write, so that a slow flash card does not stall other writers for long.
+	// syncEvery bounds what Finish has left to write, so that a slow card does not stall other writers for long.
 	syncEvery = 4 << 20
 )
 
@@ -78,8 +78,8 @@ func (w *Watcher) consider(ctx context.Context, root *os.Root, c *candidate) {
 
 func (w *Watcher) later(c *candidate, d time.Duration) { c.look = w.clocks.mono() + d }
 
-// postpone plans the next attempt after a fault. One of the spool stops the others too for a while, but not for as
-// long as this file: it may be the only one that does not fit.
+// postpone plans the next attempt after a fault. One of the spool stops the other files too for a while, but not
+// for as long as this one: it may be the only one that does not fit.
 func (w *Watcher) postpone(c *candidate, err error) {
 	if errors.Is(err, errChanged) || errors.Is(err, fs.ErrNotExist) {
 		w.later(c, again)
@@ -122,8 +122,8 @@ func openRegular(root *os.Root, path string, fi fs.FileInfo) (*os.File, error) {
 	return f, nil
 }
 
-// finished decides whether the open file is a whole recording that nobody will write to any more. If it is not, the
-// candidate has its next look, or was refused.
+// finished decides whether the open file is a whole recording that nobody will write to any more. If it is not,
+// the candidate has its next look, or was refused.
 func (w *Watcher) finished(c *candidate, f *os.File) (what content, ok bool) {
 	quiet := w.clocks.mono() - c.since
 	use := unknown
