@@ -31,11 +31,14 @@ func (p *Profile) Target(c camio.Command) (Target, bool) {
 			return Target{Kind: t.Kind}, true
 		}
 	}
+	var hosts []string
 	for _, name := range t.Host {
-		if h := strings.Trim(get(name), "[]"); h != "" && classes["host"].MatchString(h) {
-			out.Host = h
-			break
+		if h := strings.Trim(get(name), "[]"); h != "" {
+			hosts = append(hosts, h)
 		}
+	}
+	if len(hosts) == 1 && classes["host"].MatchString(hosts[0]) { // of two the firmware would choose
+		out.Host = hosts[0]
 	}
 	if t.URL != "" {
 		out.fromURL(get(t.URL))
