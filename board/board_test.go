@@ -32,9 +32,9 @@ func TestIdentify(t *testing.T) {
 		want  Identity
 		err   string
 	}{
-		{name: "hardware before virtual interfaces", files: pi, want: Identity{"B827EB123456", "camward", "Raspberry Pi 3 Model B Rev 1.2"}},
-		{name: "named interface", files: pi, cfg: Config{Interface: "wlan0"}, want: Identity{"B827EBABCDEF", "camward", "Raspberry Pi 3 Model B Rev 1.2"}},
-		{name: "configured", files: pi, cfg: Config{MAC: "00:0d:f0:01:02:03", Maker: "Sharx", Model: "SCNC3904"}, want: Identity{"000DF0010203", "Sharx", "SCNC3904"}},
+		{name: "hardware before virtual interfaces", files: pi, want: Identity{MAC: "B827EB123456", Maker: "camward", Model: "Raspberry Pi 3 Model B Rev 1.2"}},
+		{name: "named interface", files: pi, cfg: Config{Interface: "wlan0"}, want: Identity{MAC: "B827EBABCDEF", Maker: "camward", Model: "Raspberry Pi 3 Model B Rev 1.2"}},
+		{name: "configured", files: pi, cfg: Config{MAC: "00:0d:f0:01:02:03", Maker: "Sharx", Model: "SCNC3904"}, want: Identity{MAC: "000DF0010203", Maker: "Sharx", Model: "SCNC3904"}},
 		{name: "unknown interface", files: pi, cfg: Config{Interface: "eth9"}, err: "board.interface: interface eth9 has no MAC address"},
 	}
 	for _, tt := range tests {

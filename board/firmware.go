@@ -178,8 +178,8 @@ func (f call) sendQuery(ctx context.Context, c camio.Command) (Answer, error) {
 	if strings.Contains(c.Path, "?") {
 		join = "&"
 	}
-	password := f.profile.PasswordParam + "=" + url.QueryEscape(f.cfg.Password.Reveal())
-	c.Path += join + f.profile.UserParam + "=" + url.QueryEscape(f.cfg.User) + "&" + password
+	password := f.profile.PasswordParam + "=" + queryEscape(f.cfg.Password.Reveal())
+	c.Path += join + f.profile.UserParam + "=" + queryEscape(f.cfg.User) + "&" + password
 	a, _, err := f.once(ctx, c, "")
 	mask := strings.NewReplacer(password, f.profile.PasswordParam+"=***", f.profile.PasswordParam+"="+f.cfg.Password.Reveal(), f.profile.PasswordParam+"=***")
 	a.Body = []byte(mask.Replace(string(a.Body)))
@@ -189,6 +189,9 @@ func (f call) sendQuery(ctx context.Context, c camio.Command) (Answer, error) {
 	}
 	return a, f.judged(a, err)
 }
+
+// queryEscape leaves no "+", which some firmware takes for a space and other doesn't.
+func queryEscape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // judged adds what makes an HTTP 200 a failure nevertheless.
 func (f call) judged(a Answer, err error) error {
