@@ -31,8 +31,8 @@ func (h *Hours) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// contains reports whether an hour of the day lies in the part.
-func (h Hours) contains(hour int) bool {
+// Contains reports whether an hour of the day, 0..23, lies in the part.
+func (h Hours) Contains(hour int) bool {
 	if h.First < h.Last {
 		return h.First <= hour && hour < h.Last
 	}
@@ -48,7 +48,7 @@ type Window struct {
 // bandwidthNow is the limit that holds at a time: that of the first window it lies in, else the general one.
 func (c *Config) bandwidthNow(t time.Time) Bytes {
 	for _, w := range c.BandwidthByHour {
-		if w.Hours.contains(t.Hour()) {
+		if w.Hours.Contains(t.Hour()) {
 			return w.Limit
 		}
 	}

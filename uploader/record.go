@@ -20,16 +20,17 @@ const (
 // A record is an item's journal entry. Its first part is written before the first byte of data, the
 // second when the item is finished; SHA256 tells which state it is in. Fields never change their meaning.
 type record struct {
-	Seq      uint64           `json:"seq"`             // the item's number, as in the file names
-	Order    uint64           `json:"order"`           // the number of the first item of the same event
-	Camera   string           `json:"camera"`          //
-	CameraID string           `json:"camera_id"`       //
-	Kind     camio.Kind       `json:"kind"`            //
-	Mode     camio.UploadMode `json:"mode,omitempty"`  //
-	Rotation int              `json:"rotation"`        //
-	Event    string           `json:"event,omitempty"` //
-	Boot     string           `json:"boot"`            // the boot whose monotonic clock Mono is on
-	Mono     time.Duration    `json:"mono_ns"`         // of the first picture
+	Seq      uint64           `json:"seq"`              // the item's number, as in the file names
+	Order    uint64           `json:"order"`            // the number of the first item of the same event
+	Camera   string           `json:"camera"`           //
+	CameraID string           `json:"camera_id"`        //
+	Kind     camio.Kind       `json:"kind"`             //
+	Mode     camio.UploadMode `json:"mode,omitempty"`   //
+	Rotation int              `json:"rotation"`         //
+	Event    string           `json:"event,omitempty"`  //
+	Source   string           `json:"source,omitempty"` // the file that this is a copy of
+	Boot     string           `json:"boot"`             // the boot whose monotonic clock Mono is on
+	Mono     time.Duration    `json:"mono_ns"`          // of the first picture
 
 	Size    int64         `json:"size,omitempty"`
 	SHA256  []byte        `json:"sha256,omitempty"`
@@ -42,7 +43,7 @@ type record struct {
 func newRecord(m camio.Media) record {
 	return record{
 		Camera: m.Camera, CameraID: m.CameraID, Kind: m.Kind, Mode: m.Mode,
-		Rotation: m.Rotation, Event: m.Event, Mono: m.Mono, Length: m.Length,
+		Rotation: m.Rotation, Event: m.Event, Mono: m.Mono, Length: m.Length, Source: m.Source,
 	}
 }
 

@@ -37,7 +37,7 @@ func newRecording(s *Spool, rec record, f *os.File) *Recording {
 func (r *Recording) Media() camio.Media {
 	return camio.Media{
 		Camera: r.rec.Camera, CameraID: r.rec.CameraID, Kind: r.rec.Kind, Mode: r.rec.Mode,
-		Mono: r.rec.Mono, Rotation: r.rec.Rotation, Event: r.rec.Event, Length: r.rec.Length,
+		Mono: r.rec.Mono, Rotation: r.rec.Rotation, Event: r.rec.Event, Length: r.rec.Length, Source: r.rec.Source,
 	}
 }
 
@@ -103,12 +103,16 @@ func (r *Recording) Sync() error {
 }
 
 // Finish syncs and closes the data and queues the item; length is a clip's, 0 for pictures. If it fails,
-// what was written stays on disk and is queued at the next start. An empty recording is discarded and is an error.
+// what was written stays on disk and is queued at the next start, unless it is a copy, whose source is still there. An empty
+// recording is discarded and is an error.
 func (r *Recording) Finish(length time.Duration) error {
 	if r.size == 0 {
 		return errors.Join(errors.New("finish a recording: nothing was written"), r.Discard())
 	}
 	if err := r.finish(length); err != nil {
+		if r.rec.Source != "" {
+			err = errors.Join(err, r.spool.removeFiles(r.rec.Seq))
+		}
 		r.spool.ended(r.reserved)
 		return r.spool.explain("finish a recording in", err)
 	}

@@ -51,6 +51,7 @@ type Spool struct {
 	lastEvent   map[string]eventOrder // by camera
 	offsets     map[string]time.Duration
 	names       nameSet
+	sources     map[string]struct{} // of the copies that the sweep found finished
 	dropped     map[camio.Kind]uint64
 	refused     uint64 // quarantined since start
 	wear        wear
@@ -82,6 +83,7 @@ func openSpool(cfg Config, clock Clock, log *zap.Logger, before func(fileOp) err
 		lastEvent: map[string]eventOrder{},
 		offsets:   map[string]time.Duration{},
 		names:     newNameSet(),
+		sources:   map[string]struct{}{},
 		dropped:   map[camio.Kind]uint64{},
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
@@ -116,7 +118,8 @@ func (s *Spool) Close() error {
 }
 
 // Create begins a recording: its journal record is on disk before Create returns. Items of one camera with
-// the same Event belong together. The caller ends it by Finish or Discard.
+// the same Event belong together. The caller ends it by Finish or Discard. If an earlier process finished a copy of m.Source that
+// was not sent when this one began, the error is fs.ErrExist.
 func (s *Spool) Create(m camio.Media) (*Recording, error) {
 	if m.Camera == "" || !knownKind(m.Kind) {
 		return nil, fmt.Errorf("record for the spool: camera %q, kind %q", m.Camera, m.Kind)
@@ -125,6 +128,10 @@ func (s *Spool) Create(m camio.Media) (*Recording, error) {
 	s.keepWear(time.Now())
 	rec := newRecord(m)
 	s.mu.Lock()
+	if _, ok := s.sources[m.Source]; ok {
+		s.mu.Unlock()
+		return nil, fmt.Errorf("copy of %s: %w", m.Source, fs.ErrExist)
+	}
 	s.seq++
 	rec.Seq, rec.Boot = s.seq, s.boot
 	rec.Order = s.orderOf(m, rec.Seq)

@@ -168,6 +168,9 @@ func (s *Spool) admit(rec *record, size int64, l *leftover) {
 	if rec.Name != "" {
 		s.names.take(rec.Camera, rec.Name)
 	}
+	if rec.Source != "" && rec.finished() {
+		s.sources[rec.Source] = struct{}{}
+	}
 	s.mu.Unlock()
 	switch {
 	case rec.Refused != "":
@@ -208,6 +211,11 @@ func (s *Spool) orphan(seq uint64, l *leftover, size int64, cause error, t *tall
 // salvage makes an item of data that was cut: see files.repair. What holds no picture
 // is removed, what cannot be saved is quarantined.
 func (s *Spool) salvage(rec *record, l *leftover, size int64, t *tally) error {
+	if rec.Source != "" { // it is copied again
+		t.removed++
+		rec.SHA256 = nil
+		return s.removeFiles(rec.Seq)
+	}
 	name := fileName(rec.Seq, partExt)
 	if l.data != "" {
 		name = fileName(rec.Seq, l.data)

@@ -26,8 +26,8 @@
 //
 // A file is renamed to .camward-ID with its ending (ID is random), copied, finished in the spool, removed. So
 // no other process can put a different file in its place meanwhile, and a crash leaves it under that name, where
-// the next start finds it: nothing is ever lost. ID travels as the recording's Event. A spool that remembers it
-// answers a second Create with fs.ErrExist, and the file is only removed then. With one that does not, a crash
-// between the last byte's copy and the removal uploads the file twice, and one during the copy may leave a part
-// of it. A spool in memory keeps what it took only as long as there is power.
+// the next start finds it: nothing is ever lost. ID travels as the recording's Source: the spool forgets a
+// copy that was cut, and answers fs.ErrExist for one that it has finished, whose file is only removed then. A
+// copy that was even sent before the crash is sent again under the same name, which is made of the file's time,
+// so the store has it once. A spool in memory keeps what it took only as long as there is power.
 package dropfolder

@@ -17,9 +17,9 @@ import (
 	"camward/camio"
 )
 
-// A Spool takes recordings over. Create begins one, of which Camera, Kind, Mono, Length and Event are set: the
+// A Spool takes recordings over. Create begins one, of which Camera, Kind, Mono, Length and Source are set: the
 // agent adds the camera's CameraID and Mode. An error that is fs.ErrExist says that the spool has a finished
-// recording of the same Event already; after any other nothing was begun, and it is tried again. Create is
+// recording of the same Source already; after any other nothing was begun, and it is tried again. Create is
 // called from one goroutine, for one recording at a time.
 type Spool interface {
 	Create(m camio.Media) (Recording, error)

@@ -52,8 +52,8 @@ func (s *memory) Create(m camio.Media) (Recording, error) {
 			return nil, err
 		}
 	}
-	if s.events[m.Event] {
-		return nil, &fs.PathError{Op: "create", Path: m.Event, Err: fs.ErrExist}
+	if s.events[m.Source] {
+		return nil, &fs.PathError{Op: "create", Path: m.Source, Err: fs.ErrExist}
 	}
 	s.open++
 	return &memoryRecording{spool: s, item: item{Media: m}}, nil
@@ -87,7 +87,7 @@ func (r *memoryRecording) Finish(length time.Duration) error {
 	defer r.spool.mu.Unlock()
 	r.spool.open--
 	r.item.length = length
-	r.spool.events[r.item.Event] = true
+	r.spool.events[r.item.Source] = true
 	r.spool.items = append(r.spool.items, r.item)
 	r.spool.done <- r.item
 	if r.spool.finish != nil {

@@ -185,7 +185,7 @@ func (w *Watcher) take(ctx context.Context, root *os.Root, c *candidate, f *os.F
 		claim = claimPrefix + id + strings.ToLower(filepath.Ext(name))
 	}
 	rec, err := w.spool.Create(camio.Media{
-		Camera: w.cfg.Camera, Kind: what.kind, Mono: c.at - what.length, Event: id, Length: what.length,
+		Camera: w.cfg.Camera, Kind: what.kind, Mono: c.at - what.length, Source: id, Length: what.length,
 	})
 	if errors.Is(err, fs.ErrExist) && claim == name {
 		w.log.Info("file is in the spool already", zap.String("file", strconv.Quote(c.path)))

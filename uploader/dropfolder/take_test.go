@@ -25,7 +25,7 @@ func TestAStopInTheMiddleOfACopyLosesNothingAndRepeatsNothing(t *testing.T) {
 	r.put("a.jpg", b)
 	copying, release := make(chan string), make(chan struct{})
 	r.spool.write = func(m camio.Media) error {
-		copying <- m.Event
+		copying <- m.Source
 		<-release
 		return errors.New("cut off")
 	}
@@ -38,8 +38,8 @@ func TestAStopInTheMiddleOfACopyLosesNothingAndRepeatsNothing(t *testing.T) {
 	}
 	r.spool.write = nil
 	r.run()
-	if it := r.taken(b); it.Event != first {
-		t.Errorf("event %s, then %s", first, it.Event)
+	if it := r.taken(b); it.Source != first {
+		t.Errorf("event %s, then %s", first, it.Source)
 	}
 	r.until("removed", func() bool { return len(r.left()) == 0 })
 }
@@ -76,7 +76,7 @@ func TestAFileThatIsChangedWhileItIsCopiedIsTakenAnew(t *testing.T) {
 	var once sync.Once
 	r.spool.write = func(m camio.Media) error {
 		once.Do(func() {
-			f, err := os.OpenFile(r.path(claimPrefix+m.Event+".jpg"), os.O_APPEND|os.O_WRONLY, 0)
+			f, err := os.OpenFile(r.path(claimPrefix+m.Source+".jpg"), os.O_APPEND|os.O_WRONLY, 0)
 			if err != nil {
 				t.Error(err)
 				return
@@ -256,4 +256,101 @@ func TestRunEndsAtOnceWithItsCause(t *testing.T) {
 	if err := r.w.Run(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+// A crash is a spool and a watcher that are left as they are: at each call the spool's directory and the folder are what the
+// next start finds.
+func TestACrashAtAnyMomentLeavesEachFileExactlyOnce(t *testing.T) {
+	for _, name := range []string{"picture.jpg", "ordinary.mp4", "fragmented.mp4"} {
+		for _, moment := range []string{"create", "write", "sync", "finish", "finished", "sent"} {
+			t.Run(name+"/"+moment, func(t *testing.T) {
+				b := sample(t, name)
+				cfg := uploader.Default()
+				cfg.Dir, cfg.MaxPercent = filepath.Join(t.TempDir(), "spool"), 100
+				r := newRig(t)
+				r.put(name, b)
+				cut, sent := make(chan struct{}), ""
+				func() {
+					spool, err := uploader.OpenSpool(cfg, rightClock{uploader.NewClock()}, zap.NewNop())
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer spool.Close()
+					r.w.spool = crashing{spool, moment, cut, &sent}
+					ctx, cancel := context.WithCancel(t.Context())
+					ended := make(chan struct{})
+					go func() {
+						defer close(ended)
+						defer func() { _ = recover() }()
+						r.w.Run(ctx)
+					}()
+					<-cut
+					cancel()
+					<-ended
+				}()
+				spool, err := uploader.OpenSpool(cfg, rightClock{uploader.NewClock()}, zap.NewNop())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer spool.Close()
+				r.w.spool = adapter{spool}
+				r.run()
+				r.until("removed", func() bool { return len(r.left()) == 0 })
+				items := spool.Items()
+				if len(items) != 1 || items[0].Size != int64(len(b)) || items[0].State != uploader.StateWaiting {
+					t.Errorf("%+v", items)
+				}
+				if sent != "" && items[0].Name != sent {
+					t.Errorf("sent as %s, then as %s", sent, items[0].Name)
+				}
+			})
+		}
+	}
+}
+
+// crashing is a spool whose caller dies at a moment.
+type crashing struct {
+	*uploader.Spool
+	moment string
+	cut    chan struct{}
+	sent   *string // name of what left the spool before
+}
+
+func (c crashing) die(moment string) {
+	if moment == c.moment {
+		close(c.cut)
+		panic("crash")
+	}
+}
+
+func (c crashing) Create(m camio.Media) (Recording, error) {
+	rec, err := c.Spool.Create(m)
+	c.die("create")
+	return crashingRecording{rec, c}, err
+}
+
+type crashingRecording struct {
+	*uploader.Recording
+	c crashing
+}
+
+func (r crashingRecording) Write(b []byte) (int, error) {
+	n, err := r.Recording.Write(b[:len(b)*2/3])
+	r.c.die("write")
+	m, err2 := r.Recording.Write(b[n:])
+	r.c.die("sync")
+	return n + m, errors.Join(err, err2)
+}
+
+func (r crashingRecording) Finish(length time.Duration) error {
+	r.c.die("finish")
+	err := r.Recording.Finish(length)
+	r.c.die("finished")
+	it := r.c.Spool.Items()[0]
+	*r.c.sent = it.Name
+	if err := r.c.Spool.Drop(it.ID); err != nil {
+		return err
+	}
+	r.c.die("sent")
+	return err
 }
