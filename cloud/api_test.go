@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"camward/camio"
+	"camward/cloud"
 	"camward/cloud/cloudtest"
 )
 
@@ -155,7 +156,7 @@ func TestCameraIdentity(t *testing.T) {
 
 func TestPollOfTheDocument(t *testing.T) {
 	now := time.Date(2015, 9, 19, 21, 43, 55, 794e6, time.UTC)
-	c := cloudtest.New(t, cloudtest.Clock(func() time.Time { return now }))
+	c := cloudtest.New(t, cloudtest.Clock(func() time.Time { return now }), func(cfg *cloud.Config) { cfg.FTPHost = "127.0.0.1" })
 	host := strings.TrimPrefix(c.URL, "http://")
 	poll := func(path string) (string, camio.PollReply) {
 		t.Helper()
@@ -204,7 +205,11 @@ func TestPollToleratesRealFirmware(t *testing.T) {
 		{"known without anything", "GET", "aa.bb.cc.dd.ee.ff/", "", 200},
 		{"by POST form", "POST", "AABBCCDDEE00", "maker=Sharx&model=1", 200},
 		{"by PUT JSON", "PUT", "AABBCCDDEE01", `{"maker":"Sharx","model":"1"}`, 200},
-		{"results", "POST", "AABBCCDDEEFF", `{"results":[{"id":"ping","date_updated":"x","state":"applied","http_status":200,"answer":"000 Success","at":"y"}]}`, 200},
+		{"results", "POST", "AABBCCDDEEFF", `{"results":[{"id":"ping","date_updated":"x","state":"applied","http_status":200,"answer":"000 Success","at":"2026-05-01T12:00:00.000-0000"}]}`, 200},
+		{"results with a time that is none", "POST", "AABBCCDDEEFF", `{"results":[{"id":"ping","date_updated":"x","state":"applied","http_status":200,"answer":"000 Success","at":"y"}]}`, 400},
+		{"results with a status that is none", "POST", "AABBCCDDEEFF", `{"results":[{"id":"ping","state":"applied","http_status":1000}]}`, 400},
+		{"a result of nothing", "POST", "AABBCCDDEEFF", `{"results":[{}]}`, 400},
+		{"a list", "POST", "AABBCCDDEEFF", `[{"id":"ping","state":"applied"}]`, 400},
 		{"broken JSON", "POST", "AABBCCDDEEFF", `{"results":[`, 400},
 		{"too many results", "POST", "AABBCCDDEEFF", `{"results":[` + strings.Repeat(`{},`, 50) + `{}]}`, 400},
 		{"too large", "POST", "AABBCCDDEEFF", strings.Repeat("x", 2<<20), 413},
@@ -251,6 +256,12 @@ func TestClaims(t *testing.T) {
 	// The claim's name is stronger than what the camera calls itself.
 	if up := put(t, c, "front", stamp(60, ".jpeg"), "camera_id=AABBCCDDEEFF", picture(t, 64, 48, 2)); up.Source != "porch" {
 		t.Errorf("upload of a claimed camera went to %s", up.Source)
+	}
+	if status, body := c.Do(t, "POST", "/api/cameras/discovered", `{"local":{"name":"gate","mac_address":"00:00:00:00:00:02"}}`); status != 400 {
+		t.Errorf("claim of what never polled: %d %s, want 400", status, body)
+	}
+	if r := send(t, "GET", c.URL+"/api/cameras/000000000002?maker=Sharx", ""); r.Status != 200 {
+		t.Fatal(r.Status, r.Body)
 	}
 	status, body := c.Do(t, "POST", "/api/cameras/discovered", `{"local":{"name":"gate","mac_address":"00:00:00:00:00:02","maker":"Sharx"}}`)
 	if status != 200 || !strings.Contains(body, `"000000000002":{"camera_id":"000000000002","name":"gate","mac_address":"000000000002"}`) {

@@ -30,7 +30,8 @@ func (s *Server) listCameras(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := boolParam(r, "fetch_zones"); err != nil {
+	fetch, err := boolParam(r, "fetch_zones")
+	if err != nil {
 		return err
 	}
 	list, err := cameras(r.Context(), s.store.r, acc.ID)
@@ -41,8 +42,25 @@ func (s *Server) listCameras(w http.ResponseWriter, r *http.Request) error {
 	for i, c := range list {
 		out[i] = s.wire(acc, c)
 	}
-	reply(w, out)
+	if !fetch {
+		reply(w, out)
+		return nil
+	}
+	zoned := make([]cameraWithZones, len(list))
+	for i, c := range list {
+		zoned[i].Camera = out[i]
+		if zoned[i].Zones, err = zonesOf(r.Context(), s.store.r, c.ID); err != nil {
+			return err
+		}
+	}
+	reply(w, zoned)
 	return nil
+}
+
+// cameraWithZones shows the zones also where there are none: they were asked for.
+type cameraWithZones struct {
+	camio.Camera
+	Zones []camio.Zone `json:"zones"`
 }
 
 // userCamera authenticates and finds the camera of the path.

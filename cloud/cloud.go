@@ -18,11 +18,13 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"camward/camio/profile"
 	"camward/cloud/ftpd"
 )
 
@@ -33,9 +35,19 @@ type Config struct {
 	Listen    string        // address for Run; 127.0.0.1:8080
 	BaseURL   string        // where browsers and cameras reach the server, e.g. https://cam.example.org; the request's Host if empty
 	MaxUpload int64         // bytes of one upload; 512 MiB
-	Online    time.Duration // a camera is online this long after its last poll or upload; 120 s
-	FTPHost   string        // told to cameras in the ftpAlarm command; FTPPublic, or the host of BaseURL
+	Online    time.Duration // a camera is online this long after its last poll or upload; 120 s, or four poll periods
+	FTPHost   string        // told to cameras in the ftpAlarm command; with FTPListen: FTPPublic, or the host of BaseURL. Without either they are told none
 	FTPPort   int           // the port of FTPListen, or 21
+
+	Profiles   *profile.Set  // the makers' dialects; profile.Builtin
+	NTPServer  string        // told to cameras; time.nist.gov
+	PollPeriod time.Duration // told to cameras, in whole seconds from 5 s to a day; 30 s
+
+	// TokenToFirstAddress answers a claimed camera's poll with the upload token only where it comes from the address (for
+	// IPv6: the /64) that first polled, or that polled last before the claim. Anyone who knows a MAC address can poll; with a camera
+	// whose address changes, its owner has to confirm the new one on its page.
+	TokenToFirstAddress bool
+	ClaimFrom           ClaimFrom // ClaimNearby
 
 	FTPListen       string // address for uploads by FTP, such as :21; none if empty
 	FTPPublic       string // IPv4 address or host name for passive data connections; the one that the client connected to
@@ -56,6 +68,9 @@ const (
 	DefaultListen    = "127.0.0.1:8080"
 	DefaultMaxUpload = 512 << 20
 	DefaultOnline    = 120 * time.Second
+
+	DefaultNTPServer  = "time.nist.gov"
+	DefaultPollPeriod = 30 * time.Second
 )
 
 const (
@@ -74,10 +89,11 @@ type Server struct {
 	thumbs  *thumbCache
 	pages   *pages
 	ftp     *ftpd.Server // nil: not served
+	ftpPort atomic.Int32 // that it listens on, once it does
 
-	pollLimit, hintLimit, signinLimit *limiter
-	hashing                           chan struct{} // one entry for each password being hashed
-	scaling                           chan struct{} // one for each picture being scaled
+	pollLimit, hintLimit, signinLimit, claimLimit *limiter
+	hashing                                       chan struct{} // one entry for each password being hashed
+	scaling                                       chan struct{} // one for each picture being scaled
 }
 
 // An Account is what AddUser made. The tokens cannot be read again except the upload token.
@@ -86,7 +102,7 @@ type Account struct {
 	OAuthToken  string `json:"oauth_token,omitempty"`
 	UploadToken string `json:"upload_token"`
 	APIKey      string `json:"api_key,omitempty"`
-	SigninURL   string `json:"signin_url"` // single use, valid for a day
+	SigninURL   string `json:"signin_url,omitempty"` // single use, valid for a day
 }
 
 // String keeps the tokens out of logs.
@@ -114,8 +130,10 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Log.Named("cloud"), store: st, secrets: sec,
-		thumbs:      newThumbCache(32 << 20),
-		pollLimit:   newLimiter(5, 300, cfg.Now),
+		thumbs: newThumbCache(32 << 20),
+		// As many as 150 cameras behind one address make, or that restart at once.
+		pollLimit:   newLimiter(max(5, 150/cfg.PollPeriod.Seconds()), 300, cfg.Now),
+		claimLimit:  newLimiter(0.5, 60, cfg.Now),
 		hintLimit:   newLimiter(0.5, 30, cfg.Now),
 		signinLimit: newLimiter(0.1, 10, cfg.Now),
 		hashing:     make(chan struct{}, 2),
@@ -151,14 +169,38 @@ func (c *Config) setDefaults() error {
 	if c.MaxUpload < 0 {
 		errs = append(errs, fmt.Errorf("max upload: %d is below zero", c.MaxUpload))
 	}
-	if c.Online == 0 {
-		c.Online = DefaultOnline
-	}
 	if _, port, err := net.SplitHostPort(c.FTPListen); err == nil && c.FTPPort == 0 {
 		c.FTPPort, _ = strconv.Atoi(port) // 0, as of a named port: the default
 	}
-	if c.FTPPort == 0 {
-		c.FTPPort = 21
+	if c.Profiles == nil {
+		c.Profiles = profile.Builtin()
+	}
+	if _, ok := c.Profiles.Find(fallbackMaker, "", ""); !ok {
+		errs = append(errs, fmt.Errorf("profiles: %s is missing, or only for some models; it is what unknown makers get", fallbackMaker))
+	}
+	c.NTPServer = or(c.NTPServer, DefaultNTPServer)
+	if err := checkHost("NTP server", c.NTPServer); err != nil {
+		errs = append(errs, err)
+	}
+	if c.FTPHost != "" {
+		if err := checkHost("FTP host", c.FTPHost); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if c.PollPeriod == 0 {
+		c.PollPeriod = DefaultPollPeriod
+	}
+	if c.Online == 0 {
+		c.Online = max(DefaultOnline, 4*c.PollPeriod)
+	}
+	if c.PollPeriod < 5*time.Second || c.PollPeriod > 24*time.Hour || c.PollPeriod%time.Second != 0 {
+		errs = append(errs, fmt.Errorf("poll period: %v is not in whole seconds from 5s to 24h", c.PollPeriod))
+	}
+	if c.ClaimFrom == "" {
+		c.ClaimFrom = ClaimNearby
+	}
+	if c.ClaimFrom != ClaimNearby && c.ClaimFrom != ClaimAnywhere {
+		errs = append(errs, fmt.Errorf("claim from: %q is neither %s nor %s", c.ClaimFrom, ClaimNearby, ClaimAnywhere))
 	}
 	if (c.FTPCert == "") != (c.FTPKey == "") {
 		errs = append(errs, errors.New("FTP certificate: certificate and key go together"))

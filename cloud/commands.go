@@ -1,7 +1,9 @@
 package cloud
 
 import (
+	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -10,66 +12,167 @@ import (
 	"strings"
 
 	"camward/camio"
+	"camward/camio/profile"
 )
 
-// commands lists what a device is to be told: the poll address and the time server, and once it is claimed the upload
-// on motion. All in the Sharx dialect, which camward's own CGI speaks too. A command's date moves only
-// when its content does, so that a camera can skip what it has applied.
-func (s *Server) commands(r *http.Request, tx *sql.Tx, p *camio.PollReply, owner *account) ([]camio.Command, error) {
-	host := s.publicHost(r)
-	list := []camio.Command{
-		{ID: "ping", Path: "/form/setHttpPeriodSending/?ENABLE=1&SCHED=0&SCHEDID=1&HOUR=0&MIN=0&SEC=30&URL=" + host +
-			"/api/cameras/$(hwaddr)/?maker=" + url.QueryEscape(p.Maker) + "&ip_address_local=$(localip)&AUTH=0&USERNAME=&PASSWORD="},
-		{ID: "time", Path: "/form/setNtp?ENABLE=1&SERVER=time.nist.gov"},
+// fallbackMaker's dialect is spoken to cameras of makers that no profile knows: it is the API document's, and camward's own CGI
+// understands it too.
+const fallbackMaker = "Sharx"
+
+// dialect finds how to speak to a device. Its own name for its maker stays in the commands: the poll address repeats it.
+func (s *Server) dialect(maker, model string) *profile.Profile {
+	p, ok := s.cfg.Profiles.Find(maker, model, "")
+	if !ok {
+		p, _ = s.cfg.Profiles.Find(fallbackMaker, "", "") // checked by New
 	}
-	if owner != nil {
-		token, err := s.secrets.openToken(owner.UploadSealed, owner.UserID)
-		if err != nil {
-			return nil, err
+	own := *p
+	own.Maker = maker
+	return &own
+}
+
+// commands lists what a device is to be told: the poll address and the time server, and once it is claimed where to upload and
+// its zones, as far as its dialect has words for them.
+func (s *Server) commands(r *http.Request, tx *sql.Tx, d *device, cam *camera) (list []camio.Command, token string, err error) {
+	v := profile.Values{CloudURL: s.publicURL(r), MAC: d.MAC, NTPServer: s.cfg.NTPServer, Period: s.cfg.PollPeriod}
+	if cam != nil {
+		if token, err = s.tokenOf(r.Context(), tx, cam.Account); err != nil {
+			return nil, "", err
 		}
-		list = append(list, camio.Command{ID: "ftpAlarm", Path: fmt.Sprintf("/form/setFtpAlarmSending/?ENABLE=1&SCHED=0&SCHEDID=1&STREAMID=0"+
-			"&DURATION=1&FRAMERATE=1&INTERVAL=0&SERVER=%s&PORT=%d&REMOTEPATH=%s&AUTH=1&USERNAME=%s&PASSWORD=camio",
-			or(or(s.cfg.FTPHost, s.cfg.FTPPublic), hostOnly(host)), s.cfg.FTPPort, p.MACAddress, token)})
+		v.UploadToken, v.Camera = token, cam.Name
+		v.FTPHost, v.FTPPort = s.ftpAddress(v.CloudURL)
+		v.FTPPassword = ftpPassword
+		if v.Zones, err = toldZones(r.Context(), tx, cam.ID, d.MAC); err != nil {
+			return nil, "", err
+		}
 	}
-	for i := range list {
-		c := &list[i]
-		c.Method, c.IsAuthRequired, c.RegexResponse = http.MethodGet, true, "000 Success"
-		if err := s.dateCommand(r, tx, p.MACAddress, c); err != nil {
-			return nil, err
-		}
+	if list, err = s.dialect(d.Maker, d.Model).Commands(v); err != nil {
+		return nil, "", fmt.Errorf("commands for %s %s: %w", d.Maker, d.Model, err)
+	}
+	return list, token, nil
+}
+
+func (s *Server) tokenOf(ctx context.Context, tx *sql.Tx, account int64) (string, error) {
+	owner, err := scanAccount(tx.QueryRowContext(ctx, `SELECT `+accountColumns+` FROM accounts a WHERE id = ?`, account))
+	if err != nil {
+		return "", err
+	}
+	return s.secrets.openToken(owner.UploadSealed, owner.UserID)
+}
+
+// ftpAddress is where cameras upload by FTP; no host if they cannot.
+func (s *Server) ftpAddress(u *url.URL) (string, int) {
+	if s.cfg.FTPHost == "" && s.cfg.FTPListen == "" {
+		return "", 0
+	}
+	port := s.cfg.FTPPort
+	if bound := s.ftpPort.Load(); bound != 0 && port == 0 {
+		port = int(bound)
+	}
+	if port == 0 {
+		port = 21
+	}
+	return or(or(s.cfg.FTPHost, s.cfg.FTPPublic), u.Hostname()), port
+}
+
+// toldZones are the camera's zones. nil keeps the command back: a camera that never had a zone here keeps those it was given
+// on its own page; one that was told of zones is told when the last has gone.
+func toldZones(ctx context.Context, tx *sql.Tx, camera int64, mac string) ([]camio.Zone, error) {
+	list, err := zonesOf(ctx, tx, camera)
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	var n int
+	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM commands WHERE mac = ? AND id = 'zones'`, mac).Scan(&n)
+	if err != nil || n == 0 {
+		return nil, err
 	}
 	return list, nil
 }
 
-// dateCommand fills in when the command's content last changed for this device. What is stored is a keyed
-// hash: the content holds the upload token.
-func (s *Server) dateCommand(r *http.Request, tx *sql.Tx, mac string, c *camio.Command) error {
-	content := fmt.Sprintf("%x", sign(s.secrets.lookup, c.Method, c.Path, c.RegexResponse))
-	var stored string
+// dateCommands fills in when each command's content last changed for this device, so that a camera can skip what it
+// has applied, and keeps what was told for the device's page. Commands that are not told any more are forgotten: told again, they
+// count as new. With keep false it only looks: a command that has changed gets the present time, and nothing is written.
+func (s *Server) dateCommands(ctx context.Context, tx *sql.Tx, mac, token string, list []camio.Command, keep bool) error {
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+		if err := s.dateCommand(ctx, tx, mac, token, &list[i], keep); err != nil {
+			return err
+		}
+	}
+	if !keep {
+		return nil
+	}
+	b, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	for _, table := range []string{"command_results", "commands"} {
+		_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE mac = ? AND id NOT IN (SELECT value FROM json_each(?))`, mac, string(b))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) dateCommand(ctx context.Context, tx *sql.Tx, mac, token string, c *camio.Command, keep bool) error {
+	content := s.fingerprint(c)
+	var stored, shown string
 	var updated int64
-	err := tx.QueryRowContext(r.Context(), `SELECT content, updated FROM commands WHERE mac = ? AND id = ?`, mac, c.ID).Scan(&stored, &updated)
+	err := tx.QueryRowContext(ctx, `SELECT content, shown, updated FROM commands WHERE mac = ? AND id = ?`, mac, c.ID).Scan(&stored, &shown, &updated)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	if stored != content {
 		updated = max(millis(s.now()), updated+1)
-		_, err := tx.ExecContext(r.Context(), `INSERT INTO commands VALUES (?1,?2,?3,?4) ON CONFLICT (mac, id) DO UPDATE SET content = ?3, updated = ?4`,
-			mac, c.ID, content, updated)
-		if err != nil {
-			return err
-		}
 	}
 	c.DateUpdated = camio.FormatTime(fromMillis(updated))
-	return nil
+	if !keep || stored == content && shown != "" {
+		return nil
+	}
+	b, err := json.Marshal(maskToken(*c, token))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO commands (mac, id, content, updated, shown) VALUES (?1,?2,?3,?4,?5)
+		ON CONFLICT (mac, id) DO UPDATE SET content = ?3, updated = ?4, shown = ?5`, mac, c.ID, content, updated, string(b))
+	return err
 }
 
-// publicHost is where cameras reach this server: BaseURL's host, else what the request was sent to. Firmware wants no
-// scheme. A Host header with anything but a host and a port in it is not repeated.
-func (s *Server) publicHost(r *http.Request) string {
+// fingerprint stands for a command's content: a keyed hash, since the content holds the upload token. What few commands have
+// counts only where it is there, so that the others keep the dates they had before there was such a thing.
+func (s *Server) fingerprint(c *camio.Command) string {
+	parts := []string{c.Method, c.Path, c.RegexResponse}
+	if c.Body != "" || c.ContentType != "" || !c.IsAuthRequired {
+		parts = append(parts, c.ContentType, c.Body, fmt.Sprint(c.IsAuthRequired))
+	}
+	return fmt.Sprintf("%x", sign(s.secrets.lookup, parts...))
+}
+
+// maskToken gives a command as people may see it.
+func maskToken(c camio.Command, token string) camio.Command {
+	if token != "" {
+		c.Path, c.Body = strings.ReplaceAll(c.Path, token, "***"), strings.ReplaceAll(c.Body, token, "***")
+	}
+	return c
+}
+
+// publicURL is where cameras reach this server: BaseURL, else what the request was sent to.
+func (s *Server) publicURL(r *http.Request) *url.URL {
 	if s.cfg.BaseURL != "" {
 		u, _ := url.Parse(s.cfg.BaseURL) // checked by New
-		return u.Host + strings.TrimRight(u.EscapedPath(), "/")
+		return u
 	}
+	u := &url.URL{Scheme: "http", Host: s.publicHost(r)}
+	if r.TLS != nil {
+		u.Scheme = "https"
+	}
+	return u
+}
+
+// publicHost is the host of publicURL. A Host header with anything but a host and a port in it is not repeated.
+func (s *Server) publicHost(r *http.Request) string {
 	if strings.ContainsFunc(r.Host, func(c rune) bool {
 		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune(".-:[]_", c))
 	}) {
@@ -78,10 +181,15 @@ func (s *Server) publicHost(r *http.Request) string {
 	return r.Host
 }
 
-func hostOnly(hostport string) string {
-	hostport, _, _ = strings.Cut(hostport, "/")
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		return h
+// checkHost accepts a host name or an address, and nothing that would end a parameter of a command's path.
+func checkHost(what, host string) error {
+	if net.ParseIP(host) != nil {
+		return nil
 	}
-	return strings.Trim(hostport, "[]")
+	if host == "" || len(host) > 253 || strings.ContainsFunc(host, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_')
+	}) {
+		return fmt.Errorf("%s: %q is neither a host name nor an address", what, host)
+	}
+	return nil
 }

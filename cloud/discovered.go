@@ -2,10 +2,7 @@ package cloud
 
 import (
 	"database/sql"
-	"errors"
 	"net/http"
-
-	"camward/camio"
 )
 
 // discovered is one entry of the calls under /api/cameras/discovered, which real clients use to claim the cameras that
@@ -37,10 +34,14 @@ func (s *Server) getDiscovered(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// postDiscovered claims every entry that has a name and a MAC address, or none of them.
+// postDiscovered claims every entry that has a name and a MAC address, or none of them. What holds for the claim page
+// holds here: see claimState.
 func (s *Server) postDiscovered(w http.ResponseWriter, r *http.Request) error {
 	acc, err := s.user(r)
 	if err != nil {
+		return err
+	}
+	if err := limit(w, r, s.claimLimit); err != nil {
 		return err
 	}
 	var in map[string]discovered
@@ -56,11 +57,9 @@ func (s *Server) postDiscovered(w http.ResponseWriter, r *http.Request) error {
 			if err := checkCameraName(d.Name); err != nil {
 				return badRequest("%s: %v", key, err)
 			}
-			if err := claim(r.Context(), tx, acc.ID, mac, d.Name, s.now()); err != nil {
-				var told *camio.Error
-				if errors.As(err, &told) || errors.Is(err, errClaimed) || errors.Is(err, errNameTaken) {
-					return badRequest("%s: %v", key, err)
-				}
+			if _, err := s.claimFor(r, tx, acc, mac, d.Name); isClaimRefusal(err) {
+				return badRequest("%s: %v", key, err)
+			} else if err != nil {
 				return err
 			}
 		}

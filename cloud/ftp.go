@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func (s *Server) newFTP() (*ftpd.Server, error) {
 	cfg := ftpd.Config{
 		Listen: s.cfg.FTPListen, PublicHost: s.cfg.FTPPublic, PortLow: s.cfg.FTPPortLow, PortHigh: s.cfg.FTPPortHigh,
 		TempDir: filepath.Join(s.cfg.Data, "tmp"), MaxFile: s.cfg.MaxUpload, MaxPartial: max(1<<30, 2*s.cfg.MaxUpload),
-		OnListen: s.cfg.OnListenFTP, Backend: ftpBackend{s}, Log: s.log,
+		OnListen: s.ftpListens, Backend: ftpBackend{s}, Log: s.log,
 	}
 	if s.cfg.FTPCert != "" {
 		c := &certificate{cert: s.cfg.FTPCert, key: s.cfg.FTPKey}
@@ -36,6 +37,16 @@ func (s *Server) newFTP() (*ftpd.Server, error) {
 		cfg.TLS = &tls.Config{GetCertificate: c.get, MinVersion: tls.VersionTLS12}
 	}
 	return ftpd.New(cfg)
+}
+
+// ftpListens remembers the port for the cameras' commands: FTPListen may leave the choice to the system.
+func (s *Server) ftpListens(a net.Addr) {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		s.ftpPort.Store(int32(tcp.Port))
+	}
+	if s.cfg.OnListenFTP != nil {
+		s.cfg.OnListenFTP(a)
+	}
 }
 
 // certificate reads a certificate's files again when they were renewed.

@@ -8,7 +8,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
-	"net/url"
+	"path"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,9 +37,11 @@ func newPages() (*pages, error) {
 		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"utc":     func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05") + " UTC" },
 		"seconds": seconds,
+		"ago":     ago,
+		"base":    path.Base,
 		"inc":     func(i int) int { return i + 1 },
 	}
-	for _, name := range []string{"home", "events", "signin", "link", "account", "problem"} {
+	for _, name := range []string{"home", "events", "signin", "link", "account", "claim", "device", "problem"} {
 		t, err := template.New(name).Funcs(funcs).ParseFS(webFiles, "web/templates/layout.html", "web/templates/live.html", "web/templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)
@@ -108,6 +110,11 @@ func (s *Server) pageRoutes(rt *router) {
 	rt.add("thumb/:id", methods{"GET": s.page(s.pageThumb)})
 	rt.add("account", methods{"GET": s.page(s.accountPage)})
 	rt.add("account/password", methods{"POST": s.page(s.changePassword)})
+	rt.add("account/token", methods{"POST": s.page(s.rotateToken)})
+	rt.add("claim/:mac", methods{"GET": s.page(s.claimPage), "POST": s.page(s.claimSubmit)})
+	rt.add("devices/:mac", methods{"GET": s.page(s.devicePage)})
+	rt.add("devices/:mac/release", methods{"POST": s.page(s.releaseDevice)})
+	rt.add("devices/:mac/trust", methods{"POST": s.page(s.trustAddress)})
 	rt.add("signin", methods{"GET": s.page(s.signinPage), "POST": s.page(s.signinPassword)})
 	rt.add("signin/:link", methods{"GET": s.page(s.linkPage), "POST": s.page(s.signinLinkUse)})
 	rt.add("signout", methods{"POST": s.page(s.signout)})
@@ -129,7 +136,7 @@ func (s *Server) page(f handlerFunc) http.HandlerFunc {
 		switch {
 		case err == nil:
 		case errors.Is(err, errUnauthorized) && r.Method == http.MethodGet && pathVar(r, "id") == "" && r.URL.Path != "/events":
-			http.Redirect(w, r, "/signin", http.StatusSeeOther)
+			s.askToSignIn(w, r)
 		case errors.As(err, &told):
 			s.pages.problem(w, told.Code, told.Message)
 		case errors.Is(err, errNotFound):
@@ -169,13 +176,4 @@ func (s *Server) staticFile(w http.ResponseWriter, r *http.Request) {
 }
 
 // origin is where this server is reached, for examples on the pages.
-func (s *Server) origin(r *http.Request) string {
-	if s.cfg.BaseURL != "" {
-		return s.cfg.BaseURL
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return (&url.URL{Scheme: scheme, Host: s.publicHost(r)}).String()
-}
+func (s *Server) origin(r *http.Request) string { return s.publicURL(r).String() }

@@ -25,7 +25,8 @@ type liveData struct {
 type homeData struct {
 	layout
 	liveData
-	Origin string
+	Waiting []*deviceView // near the person, to be claimed
+	Origin  string
 }
 
 type cameraView struct {
@@ -35,6 +36,8 @@ type cameraView struct {
 	Picture string // id of the newest picture, or empty
 	Link    string // home page with this camera's events only
 	Chosen  bool
+	Device  string // its page, or that where it can be claimed; empty if it never polled
+	Claimed bool
 }
 
 type eventView struct {
@@ -112,6 +115,9 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	if d.liveData, err = s.liveData(r, acc); err != nil {
 		return err
 	}
+	if d.Waiting, err = s.waiting(r, acc); err != nil {
+		return err
+	}
 	return s.pages.render(w, http.StatusOK, "home", d)
 }
 
@@ -139,6 +145,11 @@ func (s *Server) liveData(r *http.Request, acc *account) (liveData, error) {
 		v := cameraView{Name: c.Name, Online: s.online(c), Seen: c.seen(), Link: h.link(c.Name, 0), Chosen: c.Name == h.Camera}
 		if v.Chosen {
 			v.Link = h.link("", 0)
+		}
+		if c.MAC != "" {
+			v.Device, v.Claimed = "/devices/"+c.MAC, true
+		} else if mac := pollMAC(c.CameraID); mac != "" && !c.Polled.IsZero() {
+			v.Device = "/claim/" + mac
 		}
 		it, err := s.store.latestImage(r.Context(), c.ID)
 		if err != nil && !errors.Is(err, errNotFound) {

@@ -88,13 +88,40 @@ func (s *Server) linkInvalid(w http.ResponseWriter) error {
 	return nil
 }
 
-func (s *Server) openCookie(w http.ResponseWriter, r *http.Request, session string) {
-	http.SetCookie(w, s.cookie(r, session, int(sessionLife.Seconds())))
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+// nextCookie remembers for a few minutes which page a visitor wanted before signing in, by password or by link: a
+// claim page, opened from a camera's QR code.
+const nextCookie = "camward_next"
+
+// askToSignIn sends a visitor to the sign-in page, and from there back.
+func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) {
+	next, age := r.URL.EscapedPath(), 600
+	if next == "/" || !localPath(next) {
+		next, age = "", -1
+	}
+	http.SetCookie(w, s.cookie(r, nextCookie, next, age))
+	http.Redirect(w, r, "/signin", http.StatusSeeOther)
 }
 
-func (s *Server) cookie(r *http.Request, value string, age int) *http.Cookie {
-	return &http.Cookie{Name: sessionCookie, Value: value, Path: "/", MaxAge: age, HttpOnly: true,
+// localPath accepts pages of this server only: what a browser takes for another host ("//host", "/\host") is none.
+func localPath(p string) bool {
+	return strings.HasPrefix(p, "/") && !strings.HasPrefix(p, "//") && len(p) < 500 &&
+		!strings.ContainsFunc(p, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\\\";,", c) })
+}
+
+func (s *Server) openCookie(w http.ResponseWriter, r *http.Request, session string) {
+	next := "/"
+	if c, err := r.Cookie(nextCookie); err == nil {
+		http.SetCookie(w, s.cookie(r, nextCookie, "", -1))
+		if localPath(c.Value) {
+			next = c.Value
+		}
+	}
+	http.SetCookie(w, s.cookie(r, sessionCookie, session, int(sessionLife.Seconds())))
+	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+func (s *Server) cookie(r *http.Request, name, value string, age int) *http.Cookie {
+	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil || strings.HasPrefix(s.cfg.BaseURL, "https:")}
 }
 
@@ -109,7 +136,7 @@ func (s *Server) signout(w http.ResponseWriter, r *http.Request) error {
 	if err := s.store.endSession(r.Context(), c.Value); err != nil {
 		return err
 	}
-	http.SetCookie(w, s.cookie(r, "", -1))
+	http.SetCookie(w, s.cookie(r, sessionCookie, "", -1))
 	http.Redirect(w, r, "/signin", http.StatusSeeOther)
 	return nil
 }
@@ -121,6 +148,7 @@ type accountData struct {
 	HasPassword bool
 	Message     string
 	Saved       bool
+	Rotated     bool // the upload token is a new one
 }
 
 func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
@@ -128,7 +156,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.renderAccount(w, r, acc, accountData{layout: l, Saved: r.URL.Query().Has("saved")}, http.StatusOK)
+	return s.renderAccount(w, r, acc, accountData{layout: l, Saved: r.URL.Query().Has("saved"), Rotated: r.URL.Query().Has("rotated")}, http.StatusOK)
 }
 
 func (s *Server) renderAccount(w http.ResponseWriter, r *http.Request, acc *account, d accountData, status int) (err error) {
@@ -180,5 +208,22 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	http.Redirect(w, r, "/account?saved", http.StatusSeeOther)
+	return nil
+}
+
+// rotateToken makes the present upload token worthless.
+func (s *Server) rotateToken(w http.ResponseWriter, r *http.Request) error {
+	acc, _, err := s.signedIn(r, "Account")
+	if err != nil {
+		return err
+	}
+	if err := limit(w, r, s.signinLimit); err != nil {
+		return err
+	}
+	if _, err := s.rotate(r.Context(), acc); err != nil {
+		return err
+	}
+	s.log.Info("upload token rotated", zap.String("user", acc.UserID))
+	http.Redirect(w, r, "/account?rotated", http.StatusSeeOther)
 	return nil
 }

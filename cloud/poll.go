@@ -1,33 +1,24 @@
 package cloud
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
+
+	"go.uber.org/zap"
 
 	"camward/camio"
 )
 
 // pollBody is what a POST or PUT may carry beside or instead of the query.
 type pollBody struct {
-	Maker        string          `json:"maker"`
-	Model        string          `json:"model"`
-	LocalAddress string          `json:"ip_address_local"`
-	Results      []commandResult `json:"results"`
-}
-
-// commandResult tells what became of a command. State is the camera's word for it.
-type commandResult struct {
-	ID          string `json:"id"`
-	DateUpdated string `json:"date_updated"`
-	State       string `json:"state"`
-	HTTPStatus  int    `json:"http_status"`
-	Answer      string `json:"answer"`
-	At          string `json:"at"`
+	Maker        string         `json:"maker"`
+	Model        string         `json:"model"`
+	LocalAddress string         `json:"ip_address_local"`
+	Results      []camio.Result `json:"results"`
 }
 
 // maxResults bounds what one report may store; a camera has a handful of commands.
@@ -35,7 +26,8 @@ const maxResults = 50
 
 // poll answers a camera that asks for its configuration. Nobody authenticates here: firmware polls over plain HTTP
 // without credentials, and an unclaimed camera has none. A claimed camera's answer carries the owner's upload token,
-// which permits uploading and nothing else; the rate limit keeps strangers from trying MAC addresses.
+// which permits uploading and nothing else; the rate limit keeps strangers from trying MAC addresses, and
+// Config.TokenToFirstAddress keeps the token from those who know one.
 func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 	if err := limit(w, r, s.pollLimit); err != nil {
 		return err
@@ -66,7 +58,8 @@ func readPoll(w http.ResponseWriter, r *http.Request) (*pollBody, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t := strings.TrimSpace(string(b)); strings.HasPrefix(t, "{") {
+		t := strings.TrimSpace(string(b))
+		if strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") || t != "" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 			if err := json.Unmarshal(b, &p); err != nil {
 				return nil, badRequest("The body is not the JSON expected: %v", err)
 			}
@@ -75,70 +68,84 @@ func readPoll(w http.ResponseWriter, r *http.Request) (*pollBody, error) {
 		}
 	}
 	q := r.URL.Query()
-	p.Maker = or(q.Get("maker"), p.Maker)
-	p.Model = or(q.Get("model"), p.Model)
-	p.LocalAddress = or(q.Get("ip_address_local"), p.LocalAddress)
-	if max(len(p.Maker), len(p.Model), len(p.LocalAddress)) > 200 {
-		return nil, badRequest("A parameter has more than 200 bytes")
+	p.Maker = tame(or(q.Get("maker"), p.Maker), 200)
+	p.Model = tame(or(q.Get("model"), p.Model), 200)
+	p.LocalAddress = tame(or(q.Get("ip_address_local"), p.LocalAddress), 200)
+	return &p, checkPoll(q, &p)
+}
+
+// checkPoll refuses what no camera means.
+func checkPoll(q url.Values, p *pollBody) error {
+	for _, name := range []string{"maker", "model", "ip_address_local"} {
+		if len(q.Get(name)) > 200 {
+			return badRequest("The parameter %s has more than 200 bytes", name)
+		}
 	}
 	if len(p.Results) > maxResults {
-		return nil, badRequest("More than %d results", maxResults)
+		return badRequest("More than %d results", maxResults)
 	}
-	return &p, nil
+	for i, c := range p.Results {
+		switch {
+		case c.ID == "" || c.State == "":
+			return badRequest("results[%d] needs id and state", i)
+		case c.HTTPStatus < 0 || c.HTTPStatus > 999:
+			return badRequest("results[%d].http_status is not an HTTP status", i)
+		}
+	}
+	return nil
 }
 
 // answerPoll records the device and fills in the reply. A device that has polled before need not repeat its maker and
 // model: the poll address that cameras are given leaves the model out.
 func (s *Server) answerPoll(r *http.Request, tx *sql.Tx, p *pollBody, out *camio.PollReply) error {
-	ctx, now := r.Context(), millis(s.now())
-	err := tx.QueryRowContext(ctx, `SELECT maker, model FROM devices WHERE mac = ?`, out.MACAddress).Scan(&out.Maker, &out.Model)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	known := err == nil
-	cam, err := cameraByMAC(ctx, tx, out.MACAddress)
-	if err != nil && !errors.Is(err, errNotFound) {
-		return err
-	}
-	claimed := err == nil
-	if p.Maker == "" && !known && !claimed {
-		return badRequest("The parameter maker is missing")
-	}
-	out.Maker, out.Model = or(p.Maker, out.Maker), or(p.Model, out.Model)
-	_, err = tx.ExecContext(ctx, `INSERT INTO devices (mac, maker, model, ip_local, ip, user_agent, first_poll, last_poll) VALUES (?1,?2,?3,?4,?5,?6,?7,?7)
-		ON CONFLICT (mac) DO UPDATE SET maker = ?2, model = ?3, ip_local = CASE WHEN ?4 = '' THEN ip_local ELSE ?4 END,
-		ip = ?5, user_agent = ?6, last_poll = ?7`,
-		out.MACAddress, out.Maker, out.Model, p.LocalAddress, out.IPAddress, clip(out.UserAgent, 300), now)
+	ctx, now := r.Context(), s.now()
+	known, err := optional(deviceByMAC(ctx, tx, out.MACAddress))
 	if err != nil {
 		return err
 	}
-	if err := storeResults(ctx, tx, out.MACAddress, p.Results, now); err != nil {
+	cam, err := optional(cameraByMAC(ctx, tx, out.MACAddress))
+	if err != nil {
 		return err
 	}
-	var owner *account
-	if claimed {
-		owner, err = scanAccount(tx.QueryRowContext(ctx, `SELECT `+accountColumns+` FROM accounts a WHERE id = ?`, cam.Account))
-		if err != nil {
-			return err
-		}
+	if p.Maker == "" && known == nil && cam == nil {
+		return badRequest("The parameter maker is missing")
 	}
-	out.Commands, err = s.commands(r, tx, out, owner)
-	return err
+	d := &device{MAC: out.MACAddress, Maker: p.Maker, Model: p.Model, Local: p.LocalAddress, IP: peer(r), UserAgent: tame(out.UserAgent, 300)}
+	if known != nil {
+		d.Maker, d.Model = or(d.Maker, known.Maker), or(d.Model, known.Model)
+	}
+	out.Maker, out.Model = d.Maker, d.Model
+	if cam != nil && known != nil && s.cfg.TokenToFirstAddress && !sameSource(known.Trusted, d.IP) {
+		return s.answerStranger(r, tx, known, d, out)
+	}
+	if err := notePoll(ctx, tx, known, d, now); err != nil {
+		return err
+	}
+	if err := storeResults(ctx, tx, d.MAC, p.Results, now); err != nil {
+		return err
+	}
+	list, token, err := s.commands(r, tx, d, cam)
+	if err != nil {
+		return err
+	}
+	out.Commands = list
+	return s.dateCommands(ctx, tx, d.MAC, token, list, true)
 }
 
-// storeResults keeps each command's last result, shortened: it comes from a stranger until the camera is claimed.
-func storeResults(ctx context.Context, tx *sql.Tx, mac string, results []commandResult, now int64) error {
-	for _, c := range results {
-		_, err := tx.ExecContext(ctx, `INSERT INTO command_results VALUES (?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT (mac, id) DO UPDATE SET
-			date_updated = ?3, state = ?4, http_status = ?5, answer = ?6, at = ?7, received = ?8`,
-			mac, clip(c.ID, 50), clip(c.DateUpdated, 50), clip(c.State, 50), c.HTTPStatus, clip(c.Answer, 1000), clip(c.At, 50), now)
-		if err != nil {
-			return err
-		}
+// answerStranger tells an address that is not the camera's what any unclaimed camera is told. Nothing that it says of
+// itself is believed.
+func (s *Server) answerStranger(r *http.Request, tx *sql.Tx, known, d *device, out *camio.PollReply) (err error) {
+	if known.Other != d.IP {
+		s.log.Warn("camera polls from another address than before and is not told the upload token", zap.String("mac", d.MAC),
+			zap.Stringer("address", d.IP), zap.Stringer("expected", known.Trusted))
 	}
-	_, err := tx.ExecContext(ctx, `DELETE FROM command_results WHERE mac = ?1 AND id NOT IN
-		(SELECT id FROM command_results WHERE mac = ?1 ORDER BY received DESC LIMIT ?2)`, mac, maxResults)
-	return err
+	if err := noteStranger(r.Context(), tx, d.MAC, d.IP, s.now()); err != nil {
+		return err
+	}
+	if out.Commands, _, err = s.commands(r, tx, known, nil); err != nil {
+		return err
+	}
+	return s.dateCommands(r.Context(), tx, d.MAC, "", out.Commands, false)
 }
 
 // clip cuts s to at most n bytes of valid UTF-8.
@@ -147,4 +154,9 @@ func clip(s string, n int) string {
 		s = s[:n]
 	}
 	return strings.ToValidUTF8(s, "")
+}
+
+// isShown tells whether a character shows as itself and leaves its neighbours alone.
+func isShown(c rune) bool {
+	return unicode.IsPrint(c) && !reorders(c) && !unicode.Is(unicode.Bidi_Control, c)
 }

@@ -24,6 +24,8 @@ func (s *Server) routes() *router {
 
 	api("users/:token/cameras", get(s.listCameras))
 	api("users/:token/cameras/:camera", map[string]handlerFunc{"GET": s.getCamera, "DELETE": s.deleteCamera})
+	api("users/:token/cameras/:camera/zones", get(s.listZones))
+	api("users/:token/cameras/:camera/zones/:zone", map[string]handlerFunc{"GET": s.getZone, "POST": s.setZone, "PUT": s.setZone, "DELETE": s.deleteZone})
 	api("users/:token/cameras/:camera/content", map[string]handlerFunc{"POST": s.upload, "PUT": s.upload})
 	// One path, two meanings: a file name to upload under, an id to fetch.
 	api("users/:token/cameras/:camera/content/:name", map[string]handlerFunc{"POST": s.upload, "PUT": s.upload, "GET": s.getContent})

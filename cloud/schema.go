@@ -123,4 +123,17 @@ CREATE TABLE items (
 CREATE UNIQUE INDEX items_idempotency ON items (camera, name, sha256) WHERE name != '';
 CREATE INDEX items_by_event ON items (event, taken, seq);
 CREATE INDEX items_latest ON items (camera, is_video, taken);
+`, `
+CREATE TABLE zones (
+	camera   INTEGER NOT NULL REFERENCES cameras ON DELETE CASCADE,
+	name     TEXT NOT NULL,
+	polygons TEXT NOT NULL,                           -- JSON, as the API shows it
+	PRIMARY KEY (camera, name)
+) WITHOUT ROWID;
+ALTER TABLE commands ADD COLUMN shown TEXT NOT NULL DEFAULT '';     -- JSON of the command, its token masked, for the device's page
+ALTER TABLE devices ADD COLUMN trusted_ip TEXT NOT NULL DEFAULT ''; -- where the first poll, or the last one before the claim, came from
+ALTER TABLE devices ADD COLUMN other_ip TEXT NOT NULL DEFAULT '';   -- the last address that was refused the token
+ALTER TABLE devices ADD COLUMN other_poll INTEGER NOT NULL DEFAULT 0;
+UPDATE devices SET trusted_ip = ip;
+CREATE INDEX devices_by_poll ON devices (last_poll);
 `}

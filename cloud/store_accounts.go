@@ -94,10 +94,7 @@ func (s *Server) AddUser(ctx context.Context, email string) (Account, error) {
 // SigninLink makes a new single-use link for an account that exists. Of the account's secrets it tells the upload
 // token, the only one that can be shown again.
 func (s *Server) SigninLink(ctx context.Context, email string) (Account, error) {
-	acc, err := s.store.accountByEmail(ctx, strings.TrimSpace(email))
-	if errors.Is(err, errNotFound) {
-		err = ErrNoUser
-	}
+	acc, err := s.userByEmail(ctx, email)
 	if err != nil {
 		return Account{}, fmt.Errorf("sign-in link for %s: %w", email, err)
 	}
@@ -107,6 +104,49 @@ func (s *Server) SigninLink(ctx context.Context, email string) (Account, error) 
 	}
 	a.SigninURL, err = s.signinLink(ctx, acc.ID)
 	return a, err
+}
+
+// RotateUploadToken gives an account another upload token. The one before is worth nothing from then on: uploads with it
+// are refused, its hint is unknown. Cameras that poll are told the new one by their next poll; the others have to be
+// given it by hand. Of the account's secrets the result holds the new token only.
+func (s *Server) RotateUploadToken(ctx context.Context, email string) (Account, error) {
+	acc, err := s.userByEmail(ctx, email)
+	if err != nil {
+		return Account{}, fmt.Errorf("rotate the upload token of %s: %w", email, err)
+	}
+	token, err := s.rotate(ctx, acc)
+	if err != nil {
+		return Account{}, fmt.Errorf("rotate the upload token of %s: %w", email, err)
+	}
+	return Account{Email: acc.Email, UploadToken: token}, nil
+}
+
+// userByEmail is for the operator's verbs: whoever they name must exist.
+func (s *Server) userByEmail(ctx context.Context, email string) (*account, error) {
+	acc, err := s.store.accountByEmail(ctx, strings.TrimSpace(email))
+	if errors.Is(err, errNotFound) {
+		err = ErrNoUser
+	}
+	return acc, err
+}
+
+func (s *Server) rotate(ctx context.Context, acc *account) (string, error) {
+	token := newToken()
+	return token, s.store.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE accounts SET upload_sealed = ?, upload_lookup = ? WHERE id = ?`,
+			s.secrets.sealToken(token, acc.UserID), sign(s.secrets.lookup, token), acc.ID)
+		return err
+	})
+}
+
+// UploadToken tells an account's upload token, the only one of its secrets that can be shown again.
+func (s *Server) UploadToken(ctx context.Context, email string) (Account, error) {
+	acc, err := s.userByEmail(ctx, email)
+	if err != nil {
+		return Account{}, fmt.Errorf("upload token of %s: %w", email, err)
+	}
+	token, err := s.secrets.openToken(acc.UploadSealed, acc.UserID)
+	return Account{Email: acc.Email, UploadToken: token}, err
 }
 
 func (s *Server) signinLink(ctx context.Context, id int64) (string, error) {

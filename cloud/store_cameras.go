@@ -162,7 +162,8 @@ func (s *store) deleteCamera(ctx context.Context, id int64) error {
 }
 
 // Claim binds the device with this MAC address to an account as the camera of that name. A camera of that name or with
-// that camera_id becomes this device's. Claiming again for the same account renames.
+// that camera_id becomes this device's. Claiming again for the same account renames. It is the operator's word: where and
+// whether the device has polled does not matter.
 func (s *Server) Claim(ctx context.Context, mac, email, name string) error {
 	m, ok := parseMAC(mac)
 	if !ok {
@@ -171,10 +172,7 @@ func (s *Server) Claim(ctx context.Context, mac, email, name string) error {
 	if err := checkCameraName(name); err != nil {
 		return fmt.Errorf("claim %s: %w", m, err)
 	}
-	acc, err := s.store.accountByEmail(ctx, strings.TrimSpace(email))
-	if errors.Is(err, errNotFound) {
-		err = ErrNoUser
-	}
+	acc, err := s.userByEmail(ctx, email)
 	if err != nil {
 		return fmt.Errorf("claim %s for %s: %w", m, email, err)
 	}
@@ -188,7 +186,7 @@ func (s *Server) Claim(ctx context.Context, mac, email, name string) error {
 // errClaimed: the device belongs to someone else, or the name to another device. errNameTaken: the name is that of
 // another camera of the account.
 var (
-	errClaimed   = errors.New("claimed already; delete that camera first")
+	errClaimed   = errors.New("claimed already; release or delete that camera first")
 	errNameTaken = errors.New("another camera has this name")
 )
 
@@ -222,24 +220,47 @@ func claim(ctx context.Context, tx *sql.Tx, account int64, mac, name string, now
 	case target == nil:
 		_, err = tx.ExecContext(ctx, `INSERT INTO cameras (account, name, camera_id, mac, poll_mac, created) VALUES (?1, ?2, ?3, ?3, ?3, ?4)`,
 			account, name, mac, millis(now))
+	default:
+		_, err = tx.ExecContext(ctx, `UPDATE cameras SET name = ?2, mac = ?3, poll_mac = ?3 WHERE id = ?1`, target.ID, name, mac)
+	}
+	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE cameras SET name = ?2, mac = ?3, poll_mac = ?3 WHERE id = ?1`, target.ID, name, mac)
-	return err
+	return trustLast(ctx, tx, mac)
+}
+
+// release takes the device from its camera, which keeps its events. From its next poll the device is told what any
+// unclaimed one is, and may be claimed again by anyone.
+func release(ctx context.Context, tx *sql.Tx, account int64, mac string) error {
+	res, err := tx.ExecContext(ctx, `UPDATE cameras SET mac = NULL, poll_mac = '' WHERE account = ? AND mac = ?`, account, mac)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, errNotFound)
+	}
+	return forgetCommands(ctx, tx, mac)
 }
 
 // checkCameraName refuses what could not be shown or put into a path.
-func checkCameraName(name string) error {
+func checkCameraName(name string) error { return checkName("camera", name) }
+
+// checkName judges the name of a camera or a zone.
+func checkName(of, name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":
-		return errors.New("the camera's name is empty")
+		return fmt.Errorf("the %s's name is empty", of)
 	case utf8.RuneCountInString(name) > 100:
-		return errors.New("the camera's name has more than 100 characters")
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return errors.New("the camera's name has unprintable characters")
+		return fmt.Errorf("the %s's name has more than 100 characters", of)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(c rune) bool { return unicode.IsControl(c) || reorders(c) }):
+		return fmt.Errorf("the %s's name has unprintable characters", of)
 	}
 	return nil
 }
+
+// reorders tells the embeddings, overrides and isolates of UAX 9, with which a text can look like another. The plain marks for
+// right-to-left scripts are not among them.
+func reorders(c rune) bool { return c >= 0x202A && c <= 0x202E || c >= 0x2066 && c <= 0x2069 }
 
 // A ClaimedCamera is one line of Cameras.
 type ClaimedCamera struct {

@@ -172,6 +172,7 @@ func stored(t *testing.T, dir string) (list []string) {
 func withData(t *testing.T, log *zap.Logger) (*cloudtest.Cloud, string) {
 	dir := t.TempDir()
 	return cloudtest.New(t, func(c *cloud.Config) {
+		c.FTPHost = "127.0.0.1"
 		c.Data = dir
 		if log != nil {
 			c.Log = log

@@ -19,11 +19,13 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"camward/camio/profile"
 	"camward/cloud"
 )
 
@@ -56,6 +58,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var cli commandLine
 	code := -1
 	parser, err := kong.New(&cli, kong.Name("camward-cloud"), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.Vars{"ntp": cloud.DefaultNTPServer},
 		kong.Exit(func(c int) { code = c }))
 	if err != nil {
 		panic(err) // the struct above is wrong
@@ -112,9 +115,16 @@ type serveCmd struct {
 	FTPPorts  ports  `name:"ftp-ports" help:"Ports of passive FTP data connections. Default: any." placeholder:"LO-HI"`
 	FTPCert   string `name:"ftp-cert" help:"Certificate chain (PEM) for FTP over explicit TLS." placeholder:"FILE" type:"path"`
 	FTPKey    string `name:"ftp-key" help:"Its private key (PEM)." placeholder:"FILE" type:"path"`
-	FTPHost   string `name:"ftp-host" help:"FTP server that cameras are told to upload to. Default: --ftp-public, or the host of the base URL."`
+	FTPHost   string `name:"ftp-host" help:"FTP server that cameras are told to upload to. Default with --ftp: --ftp-public, or the host of the base URL; without, cameras are told of no FTP." placeholder:"HOST"`
 	FTPPort   int    `name:"ftp-port" help:"Its port. Default: that of --ftp, or 21."`
-	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+
+	Profiles   string        `help:"More camera makers, or others in place of the built-in ones: a YAML file in the form of camward's own." placeholder:"FILE" type:"path"`
+	NTP        string        `name:"ntp" help:"Time server that cameras are told to set their clocks by." default:"${ntp}" placeholder:"HOST"`
+	PollPeriod time.Duration `name:"poll-period" help:"How often cameras are told to ask for their configuration." default:"30s"`
+	ClaimFrom  string        `name:"claim-from" help:"From where a camera may be claimed on the pages and by the API: nearby, the network that it polls from; anywhere. Behind a reverse proxy nearby refuses nobody." default:"nearby" enum:"nearby,anywhere"`
+	FirstOnly  bool          `name:"token-to-first-address" help:"Tell a claimed camera its upload token only at the address that it was claimed at, or that its owner confirms. Whoever knows a camera's MAC address can read the token otherwise."`
+
+	LogLevel string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
 // ports is a range like 40000-40100, or one port.
@@ -143,7 +153,13 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
 	enc := zap.NewProductionEncoderConfig()
 	enc.EncodeTime = zapcore.ISO8601TimeEncoder
 	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.Lock(zapcore.AddSync(std.err)), level))
+	profiles, err := c.profiles()
+	if err != nil {
+		return err
+	}
 	s, err := c.open(log, func(cfg *cloud.Config) {
+		cfg.Profiles, cfg.NTPServer, cfg.PollPeriod = profiles, c.NTP, c.PollPeriod
+		cfg.ClaimFrom, cfg.TokenToFirstAddress = cloud.ClaimFrom(c.ClaimFrom), c.FirstOnly
 		cfg.MaxUpload, cfg.FTPHost, cfg.FTPPort = c.MaxUpload, c.FTPHost, c.FTPPort
 		cfg.FTPListen, cfg.FTPPublic, cfg.FTPPortLow, cfg.FTPPortHigh = c.FTP, c.FTPPublic, c.FTPPorts.low, c.FTPPorts.high
 		cfg.FTPCert, cfg.FTPKey = c.FTPCert, c.FTPKey
@@ -162,10 +178,24 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
 	return err
 }
 
+// profiles are the built-in makers and those of the operator's file.
+func (c *serveCmd) profiles() (*profile.Set, error) {
+	set := profile.Builtin()
+	if c.Profiles == "" {
+		return set, nil
+	}
+	b, err := os.ReadFile(c.Profiles)
+	if err != nil {
+		return nil, fmt.Errorf("profiles: %w", err)
+	}
+	return set.Extend(c.Profiles, b)
+}
+
 type userCmd struct {
-	Add  userAddCmd  `cmd:"" help:"Create an account and print its tokens, once."`
-	Link userLinkCmd `cmd:"" help:"Print a new sign-in link for an account."`
-	List userListCmd `cmd:"" help:"List accounts."`
+	Add   userAddCmd   `cmd:"" help:"Create an account and print its tokens, once."`
+	Link  userLinkCmd  `cmd:"" help:"Print a new sign-in link for an account."`
+	Token userTokenCmd `cmd:"" help:"Print an account's upload token, or replace it."`
+	List  userListCmd  `cmd:"" help:"List accounts."`
 }
 
 type userAddCmd struct {
@@ -203,6 +233,30 @@ func (c *userLinkCmd) Run(ctx context.Context, std *stdio) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	a, err := s.SigninLink(ctx, c.Email)
+	if err != nil {
+		return err
+	}
+	return printAccount(std.out, a, c.JSON)
+}
+
+type userTokenCmd struct {
+	dataFlags
+	Email  string `arg:"" help:"E-mail address of the account."`
+	Rotate bool   `help:"Make a new token first. The old one is worth nothing from then on; cameras that poll get the new one."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+}
+
+func (c *userTokenCmd) Run(ctx context.Context, std *stdio) (err error) {
+	s, err := c.openExisting()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	get := s.UploadToken
+	if c.Rotate {
+		get = s.RotateUploadToken
+	}
+	a, err := get(ctx, c.Email)
 	if err != nil {
 		return err
 	}

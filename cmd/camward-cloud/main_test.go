@@ -43,7 +43,7 @@ func result(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // startServer runs serve as a process and returns it with its address.
 func startServer(t *testing.T, data string) (*exec.Cmd, string, *bytes.Buffer) {
 	t.Helper()
-	cmd := command(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "debug")
+	cmd := command(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "debug", "--ftp-host", "127.0.0.1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

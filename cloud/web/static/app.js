@@ -117,6 +117,21 @@ async function renew() {
   merge(new DOMParser().parseFromString(await r.text(), 'text/html'));
 }
 
+// A camera's page shows its set-up as it happens.
+const state = document.getElementById('status');
+
+async function renewStatus() {
+  if (document.hidden || String(getSelection())) return;
+  const r = await fetch(location.href);
+  if (r.redirected || r.status === 404) location.reload();
+  if (!r.ok) return;
+  const fresh = new DOMParser().parseFromString(await r.text(), 'text/html').getElementById('status');
+  if (!fresh || state.contains(document.activeElement)) return;
+  showTimes(fresh);
+  if (state.innerHTML !== fresh.innerHTML) state.replaceChildren(...fresh.childNodes);
+}
+
 showTimes(document);
 prepare(document);
+if (state) setInterval(() => renewStatus().catch(() => {}), 4000);
 if (live && live.dataset.renew) setInterval(() => renew().catch(() => {}), 4000);
