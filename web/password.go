@@ -1,7 +1,6 @@
 package web
 
 import (
-	"crypto/md5"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -14,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/crypto/argon2"
@@ -37,7 +37,9 @@ const (
 )
 
 // Password is the one password of the device, as kept in the state directory: never the text, only
-// argon2id for what brings the text, and HA1 (RFC 7616 3.4.2) for digest authentication. Safe for concurrent use.
+// argon2id for what brings the text, and HA1 (RFC 7616 3.4.2) for digest authentication. Whoever reads an HA1 can
+// sign in to this device with it, where the text would not be needed: hence mode 0600. It is of no use
+// elsewhere, since realm and user are part of it. Safe for concurrent use.
 type Password struct {
 	kept kept
 
@@ -84,8 +86,8 @@ func ResetPassword(stateDir string) (p *Password, text string, err error) {
 	rand.Read(salt)
 	p.kept = kept{
 		User: User, Realm: realm,
-		HA1MD5:    fmt.Sprintf("%x", md5.Sum([]byte(User+":"+realm+":"+text))),
-		HA1SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(User+":"+realm+":"+text))),
+		HA1MD5:    digestOf(algMD5, User+":"+realm+":"+text),
+		HA1SHA256: digestOf(algSHA256, User+":"+realm+":"+text),
 		Salt:      hex.EncodeToString(salt),
 		Time:      argonTime, Memory: argonMemory,
 	}
@@ -126,22 +128,55 @@ func randomText() string {
 	return string(b)
 }
 
-// allows says whether the request carries the right Basic credentials.
-func (p *Password) allows(r *http.Request) bool {
+// allows judges Basic credentials: granted or wrong. try is asked before a password is tried that is not the last one that was
+// right, by one request at a time; false keeps it from being tried.
+func (p *Password) allows(r *http.Request, try func() bool) verdict {
 	user, text, ok := r.BasicAuth()
-	return ok && subtle.ConstantTimeCompare([]byte(user), []byte(User)) == 1 && p.Check(text)
+	if !ok {
+		return malformed
+	}
+	if subtle.ConstantTimeCompare([]byte(user), []byte(User)) != 1 {
+		try()
+		return wrong
+	}
+	if !p.check(text, try) {
+		return wrong
+	}
+	return granted
+}
+
+// digests says whether the digests of both algorithms are kept. They are missing from a file that was not
+// written by ResetPassword.
+func (p *Password) digests() bool {
+	return len(p.kept.HA1MD5) == 32 && len(p.kept.HA1SHA256) == 64
+}
+
+// ha1 gives the digest for an algorithm as the credentials name it, MD5 if they don't (RFC 7616 3.4), and the algorithm's own
+// name; "" for one that is not offered.
+func (p *Password) ha1(algorithm string) (alg, ha1 string) {
+	switch {
+	case algorithm == "" || strings.EqualFold(algorithm, algMD5):
+		return algMD5, p.kept.HA1MD5
+	case strings.EqualFold(algorithm, algSHA256):
+		return algSHA256, p.kept.HA1SHA256
+	}
+	return "", ""
 }
 
 // Check says whether text is the password.
 func (p *Password) Check(text string) bool {
-	if len(text) > 256 {
-		return false
-	}
+	return p.check(text, func() bool { return true })
+}
+
+func (p *Password) check(text string, try func() bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock() // also keeps guesses from using many times argonMemory at once
 	digest := sha256.Sum256(append(p.key[:], text...))
 	if p.seen != [sha256.Size]byte{} && subtle.ConstantTimeCompare(digest[:], p.seen[:]) == 1 {
 		return true
+	}
+	if !try() || len(text) > 256 {
+		return false
 	}
 	salt, err1 := hex.DecodeString(p.kept.Salt)
 	want, err2 := hex.DecodeString(p.kept.Hash)

@@ -3,7 +3,8 @@
 //
 // On a loopback address everyone on the device may ask, as long as the Host header names the loopback too
 // (which keeps out pages that rebind a name of their own to 127.0.0.1). On any other address every
-// route but the health check wants the password.
+// route but the health check wants the password: by Basic, or for routes of HandleDigest by Digest, which
+// does not send it. Wrong passwords are slowed down by network address.
 package web
 
 import (
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -49,29 +51,32 @@ func (c Config) Loopback() bool {
 
 // Server serves the camera's routes. Make one with New, hand it its routes, then Run it.
 type Server struct {
-	cfg   Config
-	auth  *Password // nil on a loopback address
-	mux   *http.ServeMux
-	open  map[string]bool // patterns that need no sign-in
-	admin map[string]bool // patterns that need the control key
-	key   string
-	bound atomic.Pointer[net.TCPAddr]
-	log   *zap.Logger
+	cfg      Config
+	password *Password // may be nil on a loopback address
+	mux      *http.ServeMux
+	open     map[string]bool // patterns that need no sign-in
+	admin    map[string]bool // patterns that need the control key
+	byDigest map[string]bool // patterns that take Digest, and want it on a loopback address too if there is a password
+	digest   *digester
+	limit    *limiter
+	key      string
+	bound    atomic.Pointer[net.TCPAddr]
+	log      *zap.Logger
 }
 
-// New returns a server without routes. auth may be nil only for a loopback address.
-func New(cfg Config, auth *Password, log *zap.Logger) (*Server, error) {
+// New returns a server without routes. password may be nil only for a loopback address, where it is asked for by
+// the routes of HandleDigest alone.
+func New(cfg Config, password *Password, log *zap.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if auth == nil && cfg.Listen != "" && !cfg.Loopback() {
+	if password == nil && cfg.Listen != "" && !cfg.Loopback() {
 		return nil, errors.New("listen: an address beyond the loopback needs a password")
 	}
-	if cfg.Loopback() {
-		auth = nil
-	}
 	return &Server{
-		cfg: cfg, auth: auth, mux: http.NewServeMux(), open: map[string]bool{}, admin: map[string]bool{},
+		cfg: cfg, password: password, mux: http.NewServeMux(),
+		open: map[string]bool{}, admin: map[string]bool{}, byDigest: map[string]bool{},
+		digest: newDigester(), limit: newLimiter(),
 		key: rand.Text(), log: log.Named("web"),
 	}, nil
 }
@@ -92,6 +97,20 @@ func (s *Server) HandleControl(pattern string, h http.Handler) {
 	s.admin[pattern] = true
 }
 
+// HandleDigest adds a route for programs that sign in by Digest (RFC 7616; MD5 and SHA-256, qop=auth): firmware, scripts,
+// curl --digest, wget. Basic is taken over TLS and from the device itself. On a loopback address the route is open
+// if the server has no password; it must keep out other sites' pages itself if it changes anything,
+// since a browser on the device can be made to ask for it.
+//
+// A password file without the digests leaves only Basic, until the password is made anew.
+func (s *Server) HandleDigest(pattern string, h http.Handler) {
+	s.mux.Handle(pattern, h)
+	if len(s.byDigest) == 0 && s.password != nil && !s.password.digests() {
+		s.log.Warn("the password file has no digests, so every route takes Basic, which sends the password as it is; camward password --reset makes a new one with digests")
+	}
+	s.byDigest[pattern] = true
+}
+
 // Address is where the server listens, nil before Run has bound it.
 func (s *Server) Address() *net.TCPAddr { return s.bound.Load() }
 
@@ -110,7 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.leaveControl(); err != nil {
 		s.log.Warn("the verbs that ask a running camward will not find it", zap.Error(err))
 	}
-	s.log.Info("listening", zap.Stringer("address", ln.Addr()), zap.Bool("password", s.auth != nil))
+	s.log.Info("listening", zap.Stringer("address", ln.Addr()), zap.Bool("password", s.password != nil && !s.cfg.Loopback()))
 	srv := &http.Server{
 		Handler:           s.guard(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -137,26 +156,44 @@ func (s *Server) Run(ctx context.Context) error {
 
 // guard stands before all routes: the Host check on a loopback address, the password elsewhere.
 func (s *Server) guard() http.Handler {
+	loopback := s.cfg.Loopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
+		r = oneSlash(r)
 		_, pattern := s.mux.Handler(r)
+		digest := s.byDigest[pattern]
 		switch control := s.hasKey(r); {
 		case s.open[pattern], control:
 		case s.admin[pattern]:
 			http.Error(w, "this needs the key in the state directory; use camward's own verbs", http.StatusForbidden)
 			return
-		case s.auth == nil && !loopbackHost(r.Host):
-			http.Error(w, "ask for this device by 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
-			return
-		case s.auth != nil && !s.auth.allows(r):
-			h.Set("WWW-Authenticate", `Basic realm="`+realm+`", charset="UTF-8"`)
-			http.Error(w, "sign in as "+User+" with the camera's password (camward password --reset makes a new one)", http.StatusUnauthorized)
+		case s.password == nil || loopback:
+			if !loopbackHost(r.Host) {
+				http.Error(w, "ask for this device by 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
+				return
+			}
+			if digest && s.password != nil && !s.signedIn(w, r, true) {
+				return
+			}
+		case !s.signedIn(w, r, digest):
 			return
 		}
 		s.mux.ServeHTTP(w, r)
 	})
+}
+
+// oneSlash takes one of two slashes off the front of the path, which firmware of some makers lets pass: the mux would
+// redirect, and a redirect loses the body of a POST. RequestURI stays, since Digest covers it.
+func oneSlash(r *http.Request) *http.Request {
+	if !strings.HasPrefix(r.URL.Path, "//") {
+		return r
+	}
+	r2, u := *r, *r.URL
+	u.Path, u.RawPath = u.Path[1:], strings.TrimPrefix(u.RawPath, "/")
+	r2.URL = &u
+	return &r2
 }
 
 func loopbackHost(hostport string) bool {
