@@ -101,7 +101,7 @@ func (a *Agent) newPoller(base *url.URL) error {
 		}
 		return p
 	}
-	a.poller, err = provision.New(a.cfg.Cloud.Poll, client, self, a.clock.Observe, a.log)
+	a.poller, err = provision.New(a.cfg.Cloud.Poll, provision.Deps{Cloud: client, Self: self, Seen: a.clock.Observe, Log: a.log})
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"camward/camio"
 )
@@ -13,9 +14,12 @@ import (
 // Bounds of a reply that is believed at all. Real ones carry three to ten commands of a few hundred bytes.
 const (
 	maxCommands = 64
-	maxPath     = 4 << 10 // bytes
-	maxRegex    = 1 << 10 // bytes
-	maxID       = 64      // bytes
+	maxPath     = 4 << 10   // bytes
+	maxRegex    = 1 << 10   // bytes
+	maxID       = 64        // bytes
+	maxBody     = 64 << 10  // bytes, of a command and of the firmware's answer
+	maxType     = 128       // bytes
+	maxReply    = 256 << 10 // bytes of paths and bodies together
 )
 
 // Check refuses a reply that no honest server sends, with one line that says why. It does not
@@ -27,10 +31,19 @@ func Check(r *camio.PollReply) error {
 	if len(r.Commands) > maxCommands {
 		return fmt.Errorf("the reply has %d commands, at most %d are taken", len(r.Commands), maxCommands)
 	}
+	size, keys := 0, make(map[string]bool, len(r.Commands))
 	for i, c := range r.Commands {
 		if err := checkCommand(c); err != nil {
 			return fmt.Errorf("command %d of the reply: %w", i+1, err)
 		}
+		if keys[c.Key()] {
+			return fmt.Errorf("command %d of the reply: %s comes twice", i+1, c.ID)
+		}
+		keys[c.Key()] = true
+		size += len(c.Path) + len(c.Body)
+	}
+	if size > maxReply {
+		return fmt.Errorf("the reply's paths and bodies have %d bytes, at most %d are taken", size, maxReply)
 	}
 	return nil
 }
@@ -50,11 +63,49 @@ func checkCommand(c camio.Command) error {
 	case len(c.DateUpdated) > maxID || !plain(c.DateUpdated):
 		return fmt.Errorf("%s: its date_updated is not a date", c.ID)
 	}
-	if _, err := regexp.Compile(c.RegexResponse); err != nil {
+	if err := checkBody(c); err != nil {
+		return err
+	}
+	if _, err := regexp.Compile(c.RegexResponse); err != nil || strings.ContainsFunc(c.RegexResponse, hides) {
 		return fmt.Errorf("%s: its pattern is not a regular expression", c.ID)
 	}
 	return nil
 }
+
+func checkBody(c camio.Command) error {
+	switch {
+	case len(c.Body) > maxBody:
+		return fmt.Errorf("%s: its body has %d bytes, at most %d are taken", c.ID, len(c.Body), maxBody)
+	case c.Method == "GET" && (c.Body != "" || c.ContentType != ""):
+		return fmt.Errorf("%s: a GET has no body", c.ID)
+	case len(c.ContentType) > maxType || !plain(c.ContentType):
+		return fmt.Errorf("%s: its content type is not 1..%d plain characters", c.ID, maxType)
+	case !utf8.ValidString(c.Body):
+		return fmt.Errorf("%s: its body is not text", c.ID)
+	}
+	return nil
+}
+
+// checkPath keeps a command within the firmware's own address, whatever the profile allows: dot segments, also encoded ones, and
+// backslashes before "?" could leave the folder that a profile means. One leading "//" is taken as "/" (real firmware bears it);
+// more of them would name a host.
+func checkPath(path string) error {
+	p, _, _ := strings.Cut(path, "?")
+	p, _, _ = strings.Cut(p, "#")
+	p = strings.ToLower(p)
+	if strings.HasPrefix(p, "///") || strings.ContainsAny(p, "\\") || strings.Contains(p, "%5c") || strings.Contains(p, "%0") {
+		return errors.New("its path is not an absolute path on the firmware")
+	}
+	for s := range strings.SplitSeq(strings.ReplaceAll(p, "%2f", "/"), "/") {
+		if s, _, _ = strings.Cut(strings.ReplaceAll(s, "%2e", "."), ";"); s == "." || s == ".." {
+			return errors.New("its path has dot segments")
+		}
+	}
+	return nil
+}
+
+// hides finds characters that change how a text looks: controls and those without a picture.
+func hides(r rune) bool { return !unicode.IsPrint(r) }
 
 // plain says that s holds printable ASCII only: no control characters, no bidirectional tricks.
 func plain(s string) bool {
@@ -64,15 +115,4 @@ func plain(s string) bool {
 		}
 	}
 	return true
-}
-
-var (
-	secretParam = regexp.MustCompile(`(?i)([?&](?:username|user|usr|password|passwd|pwd|token)=)[^&]+`)
-	tokenPath   = regexp.MustCompile(`(/users/|/tokens/)[^/?&]+`)
-)
-
-// Mask hides the values of parameters that carry a name, a password or a token, and the token in an upload
-// address, so that a path may be shown and logged.
-func Mask(path string) string {
-	return tokenPath.ReplaceAllString(secretParam.ReplaceAllString(path, "${1}***"), "${1}***")
 }

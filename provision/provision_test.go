@@ -41,9 +41,11 @@ var ok = &camio.PollReply{MACAddress: "123456789012", Commands: []camio.Command{
 		Path: "/form/setFtpAlarmSending/?ENABLE=1&SERVER=ftp.camio.com&PORT=21&AUTH=1&USERNAME=abc123pdq&PASSWORD=camio"},
 }}
 
+func self() camio.Poll { return camio.Poll{MAC: "123456789012"} }
+
 func run(t *testing.T, s *script, length time.Duration) *Poller {
 	t.Helper()
-	p, err := New(Default(), s, func() camio.Poll { return camio.Poll{MAC: "123456789012"} }, nil, zap.NewNop())
+	p, err := New(Default(), Deps{Cloud: s, Self: self, Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
