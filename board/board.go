@@ -1,28 +1,30 @@
-// Package board says who this device is: the MAC address the cloud knows it by, its maker and
-// model, and its address on the local network.
+// Package board says who this device is and drives what belongs to it: the MAC address the cloud knows it by, maker, model,
+// serial number and firmware; the vendor's own firmware, whose CGI the cloud's commands call; the status light and the watchdogs.
 //
-// All of it is read from the kernel's files or taken from the configuration; what is missing is
-// replaced by something stable, so that a device without a network card still has an identity.
+// The identity is read from the kernel's files or taken from the configuration; what is missing is
+// replaced by something stable, so that a device without a network card still has an identity. Hardware that a board
+// lacks is passed over in silence.
 package board
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"net"
-	"path"
 	"regexp"
 	"runtime"
-	"sort"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // Config overrides what would be found. Every field may be empty.
 type Config struct {
 	MAC       string `yaml:"mac"`       // 12 hex digits, with or without separators
-	Interface string `yaml:"interface"` // network interface whose MAC is used; default: the one towards the cloud
+	Interface string `yaml:"interface"` // network interface whose MAC is used; default: the board's own first one, wired before wireless
 	Maker     string `yaml:"maker"`     // default camward
 	Model     string `yaml:"model"`     // default: the board's own name
+	Serial    string `yaml:"-"`         // default: the board's own
+	Firmware  string `yaml:"-"`         // version; default: the operating system's
 }
 
 // Identity is who the device is.
@@ -30,6 +32,9 @@ type Identity struct {
 	MAC   string `json:"mac"` // 12 upper-case hex digits
 	Maker string `json:"maker"`
 	Model string `json:"model"`
+
+	Serial   string `json:"serial,omitempty"`   // of the board; empty: unknown
+	Firmware string `json:"firmware,omitempty"` // name and version of the system image; empty: unknown
 }
 
 // CameraID is the camera_id of the n-th camera, counted from 0: the MAC, then MAC.1, MAC.2.
@@ -63,26 +68,34 @@ func (c Config) Validate() error {
 }
 
 // Identify finds the device's identity. root is the file system ("/" as os.DirFS); local is the
-// address that packets to the cloud leave from, nil if unknown: its interface's MAC is
-// preferred. A device without any usable MAC gets a locally administered one made from its machine-id.
+// address that packets to the cloud leave from, nil if unknown. The MAC has to be the same after every start, whatever is plugged
+// in and whichever network is up, since the cloud's claims hang on it; so it is that of the board's own hardware if it can be,
+// and local decides only where there is none, as in a container. A device without any lasting MAC gets a locally administered
+// one made from its machine-id.
 func Identify(cfg Config, root fs.FS, local net.IP) (Identity, error) {
-	id := Identity{Maker: cfg.Maker, Model: cfg.Model}
+	id := Identity{Maker: cfg.Maker, Model: cfg.Model, Serial: cfg.Serial, Firmware: cfg.Firmware}
 	if id.Maker == "" {
 		id.Maker = "camward"
 	}
 	if id.Model == "" {
 		id.Model = model(root)
 	}
+	if id.Serial == "" {
+		id.Serial = serial(root)
+	}
+	if id.Firmware == "" {
+		id.Firmware = firmware(root)
+	}
 	var err error
 	switch {
 	case cfg.MAC != "":
 		id.MAC, err = ParseMAC(cfg.MAC)
 	case cfg.Interface != "":
-		if id.MAC, err = interfaceMAC(root, cfg.Interface); err != nil {
+		if id.MAC, err = netInterfaces(root).named(cfg.Interface); err != nil {
 			err = fmt.Errorf("board.interface: %w", err)
 		}
 	default:
-		id.MAC = anyMAC(root, local)
+		id.MAC = netInterfaces(root).mac(interfaceOf(local), machineID(root))
 	}
 	return id, err
 }
@@ -98,70 +111,115 @@ func LocalAddress(host string) net.IP {
 	return c.LocalAddr().(*net.UDPAddr).IP
 }
 
-func anyMAC(root fs.FS, local net.IP) string {
-	if name := interfaceOf(local); name != "" {
-		if m, err := interfaceMAC(root, name); err == nil {
-			return m
-		}
+// model is the device tree's, then that of the firmware of a PC.
+func model(root fs.FS) string {
+	if s := firstLine(root, "proc/device-tree/model", "sys/firmware/devicetree/base/model", "sys/class/dmi/id/product_name"); s != "" {
+		return s
 	}
-	names, _ := fs.ReadDir(root, "sys/class/net")
-	sort.SliceStable(names, func(i, j int) bool { // real hardware first, then by name
-		hi, hj := isHardware(root, names[i].Name()), isHardware(root, names[j].Name())
-		return hi && !hj
-	})
-	for _, n := range names {
-		if m, err := interfaceMAC(root, n.Name()); err == nil {
-			return m
-		}
-	}
-	return machineMAC(root)
+	return "linux-" + runtime.GOARCH
 }
 
-func interfaceOf(ip net.IP) string {
-	if ip == nil || ip.IsLoopback() {
+func serial(root fs.FS) string {
+	if s := firstLine(root, "proc/device-tree/serial-number", "sys/firmware/devicetree/base/serial-number"); s != "" {
+		return s
+	}
+	if s := cpuSerial(root); s != "" {
+		return s
+	}
+	return firstLine(root, "sys/class/dmi/id/product_serial", "sys/class/dmi/id/board_serial")
+}
+
+// cpuSerial reads the line that ARM kernels have in /proc/cpuinfo.
+func cpuSerial(root fs.FS) string {
+	b, err := fs.ReadFile(root, "proc/cpuinfo")
+	if err != nil {
 		return ""
 	}
-	ifs, _ := net.Interfaces()
-	for _, i := range ifs {
-		addrs, _ := i.Addrs()
-		for _, a := range addrs {
-			if n, ok := a.(*net.IPNet); ok && n.IP.Equal(ip) {
-				return i.Name
-			}
+	for line := range strings.Lines(string(b)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "Serial" {
+			return filled(value)
 		}
 	}
 	return ""
 }
 
-func isHardware(root fs.FS, name string) bool {
-	_, err := fs.Stat(root, path.Join("sys/class/net", name, "device"))
-	return err == nil
-}
-
-func interfaceMAC(root fs.FS, name string) (string, error) {
-	s := readLine(root, path.Join("sys/class/net", name, "address"))
-	m, err := ParseMAC(s)
-	if err != nil || m == "000000000000" {
-		return "", fmt.Errorf("interface %s has no MAC address", name)
-	}
-	return m, nil
-}
-
-// machineMAC makes a stable locally administered unicast address (IEEE 802, the second-lowest bit of the
-// first octet) from the machine-id.
-func machineMAC(root fs.FS) string {
-	h := sha256.Sum256([]byte("camward " + readLine(root, "etc/machine-id")))
-	h[0] = h[0]&^1 | 2
-	return fmt.Sprintf("%X", h[:6])
-}
-
-func model(root fs.FS) string {
-	for _, f := range []string{"proc/device-tree/model", "sys/class/dmi/id/product_name"} {
-		if s := readLine(root, f); s != "" {
+// firmware names the system image: os-release(5) has fields for images, which vendors' builds and Yocto's fill, and for the
+// distribution otherwise. Without that file it is the kernel's release.
+func firmware(root fs.FS) string {
+	f := osRelease(root)
+	for _, s := range []string{join(f["IMAGE_ID"], f["IMAGE_VERSION"]), f["PRETTY_NAME"], join(f["NAME"], f["VERSION_ID"])} {
+		if s != "" {
 			return s
 		}
 	}
-	return "linux-" + runtime.GOARCH
+	return join("Linux", firstLine(root, "proc/sys/kernel/osrelease"))
+}
+
+// join gives "name version", or nothing if there is no version.
+func join(name, version string) string {
+	if version == "" {
+		return ""
+	}
+	return strings.TrimSpace(name + " " + version)
+}
+
+func osRelease(root fs.FS) map[string]string {
+	f := map[string]string{}
+	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
+		b, err := fs.ReadFile(root, name)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+			if ok && !strings.HasPrefix(key, "#") {
+				f[key] = filled(strings.Trim(value, `"'`))
+			}
+		}
+		break // the second is the default of the first, not an addition
+	}
+	return f
+}
+
+// machineID is that of machine-id(5), empty if there is none.
+func machineID(root fs.FS) string {
+	if s := readLine(root, "etc/machine-id"); len(s) == 32 {
+		return s
+	}
+	return readLine(root, "var/lib/dbus/machine-id")
+}
+
+// firstLine is the first line of the first of these files that says anything.
+func firstLine(root fs.FS, names ...string) string {
+	for _, n := range names {
+		if s := filled(readLine(root, n)); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// What makers of PCs leave in fields that they don't fill, in lower case.
+var unfilled = []string{
+	"to be filled by o.e.m.", "default string", "not specified", "not applicable", "system product name", "system serial number", "unknown", "none", "n/a", "o.e.m.",
+}
+
+// filled is s without what surrounds it, or empty if it says nothing. Device trees hold bytes that were never meant for a screen;
+// only printable ones pass, and at most 128 of them.
+func filled(s string) string {
+	s = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "")))
+	if strings.Trim(s, "0.- ") == "" || slices.Contains(unfilled, strings.ToLower(s)) {
+		return ""
+	}
+	if r := []rune(s); len(r) > 128 {
+		s = string(r[:128])
+	}
+	return s
 }
 
 // readLine gives the first line of a kernel file, without the NUL that device-tree strings end in; "" if
@@ -172,5 +230,6 @@ func readLine(root fs.FS, name string) string {
 		return ""
 	}
 	s, _, _ := strings.Cut(string(b), "\n")
-	return strings.TrimSpace(strings.TrimRight(s, "\x00"))
+	s, _, _ = strings.Cut(s, "\x00")
+	return strings.TrimSpace(s)
 }
