@@ -24,7 +24,8 @@ type Config struct {
 	Maker     string `yaml:"maker"`     // default camward
 	Model     string `yaml:"model"`     // default: the board's own name
 	Serial    string `yaml:"-"`         // default: the board's own
-	Firmware  string `yaml:"-"`         // version; default: the operating system's
+	// FirmwareVersion is by default the operating system's.
+	FirmwareVersion string `yaml:"-"`
 }
 
 // Identity is who the device is.
@@ -73,7 +74,7 @@ func (c Config) Validate() error {
 // and local decides only where there is none, as in a container. A device without any lasting MAC gets a locally administered
 // one made from its machine-id.
 func Identify(cfg Config, root fs.FS, local net.IP) (Identity, error) {
-	id := Identity{Maker: cfg.Maker, Model: cfg.Model, Serial: cfg.Serial, Firmware: cfg.Firmware}
+	id := Identity{Maker: cfg.Maker, Model: cfg.Model, Serial: cfg.Serial, Firmware: cfg.FirmwareVersion}
 	if id.Maker == "" {
 		id.Maker = "camward"
 	}

@@ -92,7 +92,7 @@ func TestSerialNumberAndFirmware(t *testing.T) {
 			"proc/sys/kernel/osrelease": "6.1.0-18-amd64\n"},
 			Config{Model: "box"}, Identity{Model: "box", Serial: "BSS-0123456789", Firmware: "Linux 6.1.0-18-amd64"}},
 		{"configured", map[string]string{"proc/device-tree/serial-number": "1\x00"},
-			Config{Model: "m", Serial: "s", Firmware: "f"}, Identity{Model: "m", Serial: "s", Firmware: "f"}},
+			Config{Model: "m", Serial: "s", FirmwareVersion: "f"}, Identity{Model: "m", Serial: "s", Firmware: "f"}},
 		{"bytes that are no text", map[string]string{"proc/device-tree/serial-number": "\xff\xfe\x01A1\u202e\x1b[2J\n\x00", "proc/device-tree/model": "m"},
 			Config{}, Identity{Model: "m", Serial: "A1[2J"}},
 	}
