@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"camward/board"
+	"camward/board/cgi"
+	"camward/board/ntp"
 	"camward/camio"
 	"camward/internal/supervise"
 	"camward/provision"
@@ -27,17 +29,26 @@ type Agent struct {
 	// FreshPassword is the text of a password that New had to make, to be shown to a person once; else empty.
 	FreshPassword string
 
-	cfg     *Loaded
-	version string
-	started time.Time
-	id      board.Identity
-	clock   *uploader.SystemClock
-	spool   *lateSpool
-	cameras []*pipeline
-	folders []*dropfolder.Watcher
-	poller  *provision.Poller
-	web     *web.Server
-	log     *zap.Logger
+	cfg      *Loaded
+	version  string
+	started  time.Time
+	id       board.Identity
+	clock    *uploader.SystemClock
+	spool    *lateSpool
+	cameras  []*pipeline
+	folders  []*dropfolder.Watcher
+	base     *url.URL      // of the configured cloud
+	cloud    *camio.Client // the configured one
+	uploads  *uploads
+	poller   *provision.Poller
+	device   *device
+	forms    *cgi.Handler
+	vendor   vendor
+	ntp      *ntp.Service
+	led      *board.LED
+	watchdog *board.Watchdog
+	web      *web.Server
+	log      *zap.Logger
 }
 
 // New wires the agent; nothing is opened but the state directory, where a password is made if the HTTP
@@ -50,13 +61,12 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg, version: version, started: time.Now(), clock: uploader.NewClock(), log: log}
-	if a.id, err = board.Identify(cfg.Board, os.DirFS("/"), board.LocalAddress(base.Hostname())); err != nil {
+	a := &Agent{cfg: cfg, version: version, started: time.Now(), base: base, clock: uploader.NewClock(), log: log}
+	if a.id, err = board.Identify(cfg.Board.Config, os.DirFS("/"), board.LocalAddress(base.Hostname())); err != nil {
 		return nil, err
 	}
-	if a.spool, err = newLateSpool(cfg, base, a.clock, log); err != nil {
-		return nil, err
-	}
+	a.uploads = newUploads(a.id.MAC, log)
+	a.spool = newLateSpool(cfg, a.uploads, a.clock, log)
 	for i, c := range cfg.Cameras {
 		p, err := newPipeline(c, a.id.CameraID(i), a.spool, log)
 		if err != nil {
@@ -67,9 +77,18 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	if err := a.newFolders(); err != nil {
 		return nil, err
 	}
-	if err := a.newPoller(base); err != nil {
+	if err := a.newPoller(); err != nil {
 		return nil, err
 	}
+	if err := a.newBoard(); err != nil {
+		return nil, err
+	}
+	ways, err := a.configuredWays()
+	if err != nil {
+		return nil, err
+	}
+	a.uploads.set(ways...)
+	a.device.load()
 	if err := a.newWeb(); err != nil {
 		// A damaged file or a disk that cannot be written must not stop the recording.
 		log.Error("no HTTP server: it cannot have a password", zap.Error(err))
@@ -85,30 +104,10 @@ const (
 	pollIdle    = 30 * time.Second
 )
 
-func (a *Agent) newPoller(base *url.URL) error {
-	transport, err := a.cfg.Cloud.transport().HTTP(pollConnect, pollIdle)
-	if err != nil {
-		return err
-	}
-	client, err := camio.NewClient(a.cfg.Cloud.URL, transport)
-	if err != nil {
-		return err
-	}
-	self := func() camio.Poll {
-		p := camio.Poll{MAC: a.id.MAC, Maker: a.id.Maker, Model: a.id.Model}
-		if ip := board.LocalAddress(base.Hostname()); ip != nil {
-			p.LocalAddress = ip.String()
-		}
-		return p
-	}
-	a.poller, err = provision.New(a.cfg.Cloud.Poll, provision.Deps{Cloud: client, Self: self, Seen: a.clock.Observe, Log: a.log})
-	return err
-}
-
 func (a *Agent) newWeb() (err error) {
 	cfg := web.Config{Listen: a.cfg.Listen, StateDir: a.cfg.StateDir}
 	var password *web.Password
-	if cfg.Listen != "" && !cfg.Loopback() {
+	if cfg.Listen != "" && (!cfg.Loopback() || web.HasPassword(a.cfg.StateDir)) {
 		if password, a.FreshPassword, err = web.LoadPassword(a.cfg.StateDir); err != nil {
 			return err
 		}
@@ -134,6 +133,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.watchFolders(keep)
 	keep("uploader", a.spool.Run)
 	keep("poll", a.poller.Run)
+	keep("time", a.ntp.Run)
+	keep("light", a.light)
+	g.Go(func() error { return a.watchdog.Run(ctx) })
 	keep("web", a.web.Run)
 	err := g.Wait()
 	if err := a.spool.Close(); err != nil {

@@ -26,14 +26,15 @@ const DefaultFile = "/etc/camward/camward.yml"
 
 // Config is everything that can be set, as the sample file camward.sample.yml explains it key by key.
 type Config struct {
-	Cloud    CloudConfig     `yaml:"cloud"`
-	Cameras  []CameraConfig  `yaml:"cameras"`
-	Folders  []FolderConfig  `yaml:"folders"` // that other firmware writes recordings to
-	Spool    uploader.Config `yaml:"spool"`
-	StateDir string          `yaml:"state_dir"` // what must survive a restart besides recordings
-	Listen   string          `yaml:"listen"`    // of the agent's own HTTP server; empty: none
-	Board    board.Config    `yaml:"board"`
-	Log      LogConfig       `yaml:"log"`
+	Cloud     CloudConfig     `yaml:"cloud"`
+	Cameras   []CameraConfig  `yaml:"cameras"`
+	Folders   []FolderConfig  `yaml:"folders"` // that other firmware writes recordings to
+	Spool     uploader.Config `yaml:"spool"`
+	StateDir  string          `yaml:"state_dir"` // what must survive a restart besides recordings
+	Listen    string          `yaml:"listen"`    // of the agent's own HTTP server; empty: none
+	Schedules Schedules       `yaml:"schedules"` // hours that a command may restrict recording to
+	Board     BoardConfig     `yaml:"board"`
+	Log       LogConfig       `yaml:"log"`
 }
 
 // CloudConfig says where recordings go and who is asked for commands.
@@ -66,6 +67,20 @@ type CameraConfig struct {
 	Clip           clip.Config   `yaml:"clip"`
 }
 
+// BoardConfig is what this device is, and how its own firmware, light and watchdog are driven.
+type BoardConfig struct {
+	board.Config `yaml:",inline"`
+	Profiles     string               `yaml:"profiles"` // YAML file with further makers' dialects
+	Firmware     board.FirmwareConfig `yaml:"firmware"`
+	LED          board.LEDConfig      `yaml:"led"`
+	Watchdog     board.WatchdogConfig `yaml:"watchdog"`
+}
+
+// Validate reports every fault, each under its key.
+func (c BoardConfig) Validate() error {
+	return errors.Join(c.Config.Validate(), c.Firmware.Validate(), c.LED.Validate(), c.Watchdog.Validate())
+}
+
 // LogConfig says how much is logged, and how.
 type LogConfig struct {
 	Level  string `yaml:"level"`  // debug, info, warn or error
@@ -82,6 +97,7 @@ func DefaultConfig() Config {
 			Poll:   provision.Default(),
 		},
 		Spool:    uploader.Default(),
+		Board:    BoardConfig{Watchdog: board.DefaultWatchdog()},
 		StateDir: "/var/lib/camward",
 		Listen:   web.Default().Listen,
 		Log:      LogConfig{Level: "info", Format: "console"},
@@ -122,6 +138,7 @@ func (c Config) Validate() error {
 		c.Cloud.validate(),
 		c.Spool.Validate(),
 		web.Config{Listen: c.Listen}.Validate(),
+		c.Schedules.validate(),
 		c.Board.Validate(),
 		c.Log.validate(),
 	}
@@ -153,9 +170,6 @@ func (c CloudConfig) validate() error {
 		errs = append(errs, errors.New("cloud.url: not set; where do recordings go? For instance https://cloud.example.com"))
 	} else if _, err := camio.ParseBase(c.URL); err != nil {
 		errs = append(errs, fmt.Errorf("cloud.url: %w", err))
-	}
-	if c.UploadToken.Reveal() == "" {
-		errs = append(errs, errors.New("cloud.upload_token: not set; the cloud's account page shows it"))
 	}
 	errs = append(errs, under("cloud", c.transport().Validate()))
 	switch c.Upload {

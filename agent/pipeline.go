@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,9 +38,23 @@ type pipeline struct {
 	recorder *clip.Recorder
 	log      *zap.Logger
 
+	looked   atomic.Int64             // Mono of the last picture that the detector had, in ns
+	masks    atomic.Pointer[masks]    // to be set before the next picture is looked at; nil: none
+	schedule atomic.Pointer[Schedule] // outside of which nothing is recorded; nil: none
+
 	mu     sync.Mutex
 	motion MotionStatus
 }
+
+type masks struct{ include, exclude []motion.Polygon }
+
+// setMasks replaces the parts of the picture that count. They were validated.
+func (p *pipeline) setMasks(include, exclude []motion.Polygon) {
+	p.masks.Store(&masks{include, exclude})
+}
+
+// setSchedule restricts recording to some hours; nil: to none.
+func (p *pipeline) setSchedule(s *Schedule) { p.schedule.Store(s) }
 
 // sayUnreadable is how often pictures that cannot be read are logged while they go on coming.
 const sayUnreadable = time.Minute
@@ -101,6 +117,16 @@ func (p *pipeline) capture(ctx context.Context) error {
 	return err
 }
 
+// alive says what hangs: a detector that has looked at nothing for long although the camera gives pictures.
+func (p *pipeline) alive() error {
+	now, last := video.Now(), p.camera.Status().Last
+	seen := time.Duration(p.looked.Load())
+	if last > 0 && now-last < stalled && last-seen > stalled {
+		return fmt.Errorf("camera %s: no picture was looked at for %v", p.name, (now - seen).Round(time.Second))
+	}
+	return nil
+}
+
 func (p *pipeline) detect(ctx context.Context) error {
 	sub := p.hub.Subscribe(queueDetect, detectDepth)
 	defer sub.Close()
@@ -118,6 +144,7 @@ func (p *pipeline) detect(ctx context.Context) error {
 			} else {
 				p.decide(f, plane)
 			}
+			p.looked.Store(int64(f.Mono))
 			f.Release()
 		}
 	}
@@ -139,8 +166,14 @@ func (p *pipeline) unreadable(f *video.Frame, err error, said time.Duration) tim
 }
 
 func (p *pipeline) decide(f *video.Frame, plane *video.Plane) {
+	if m := p.masks.Swap(nil); m != nil {
+		if err := p.detector.SetMasks(m.include, m.exclude); err != nil {
+			p.log.Error("zones not taken", zap.Error(err))
+		}
+	}
 	d := p.detector.Step(f.Mono, plane)
-	p.recorder.Observe(f, d.Moving, d.Score)
+	wanted := p.schedule.Load().open(time.Now())
+	p.recorder.Observe(f, d.Moving && wanted, d.Score)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := &p.motion

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -20,9 +22,11 @@ import (
 // mounted yet must not keep the cameras, the poll and the status page from working.
 type lateSpool struct {
 	cfg   uploader.Config
-	store uploader.Store
+	store uploader.Store // follows the commands: an *uploads
 	clock *uploader.SystemClock
 	log   *zap.Logger
+
+	probing atomic.Bool // alive waits for an answer
 
 	mu       sync.Mutex
 	spool    *uploader.Spool
@@ -30,12 +34,8 @@ type lateSpool struct {
 	err      error // why the spool is not open
 }
 
-func newLateSpool(cfg *Loaded, base *url.URL, clock *uploader.SystemClock, log *zap.Logger) (*lateSpool, error) {
-	store, err := newStore(cfg.Cloud, base, clock)
-	if err != nil {
-		return nil, err
-	}
-	return &lateSpool{cfg: cfg.Spool, store: store, clock: clock, log: log, err: errors.New("the spool is not open yet")}, nil
+func newLateSpool(cfg *Loaded, store uploader.Store, clock *uploader.SystemClock, log *zap.Logger) *lateSpool {
+	return &lateSpool{cfg: cfg.Spool, store: store, clock: clock, log: log, err: errors.New("the spool is not open yet")}
 }
 
 func newStore(c CloudConfig, base *url.URL, clock *uploader.SystemClock) (uploader.Store, error) {
@@ -103,6 +103,26 @@ func (s *lateSpool) Status() (st uploader.Status, err error) {
 		return st, s.err
 	}
 	return s.uploader.Status(), nil
+}
+
+// alive says what hangs: a spool that does not answer. One that cannot be opened is said elsewhere, and no restart mends it.
+func (s *lateSpool) alive() error {
+	errHangs := errors.New("the spool does not answer")
+	if !s.probing.CompareAndSwap(false, true) {
+		return errHangs
+	}
+	answered := make(chan struct{})
+	go func() {
+		s.Status()
+		s.probing.Store(false)
+		close(answered)
+	}()
+	select {
+	case <-answered:
+		return nil
+	case <-time.After(5 * time.Second):
+		return errHangs
+	}
 }
 
 // opened gives the spool, or why there is none.

@@ -27,6 +27,7 @@ type Status struct {
 	Uploader uploader.Status     `json:"uploader"`
 	Spool    string              `json:"spool_error,omitempty"` // why recordings cannot be kept
 	Poll     provision.Status    `json:"poll"`
+	Settings []SettingStatus     `json:"settings"` // made by forms; stronger than the configuration
 }
 
 // CameraStatus is one camera's pipeline.
@@ -37,9 +38,12 @@ type CameraStatus struct {
 	Clip    clip.Status    `json:"clip"`
 }
 
+// controlStatus is the status for camward's own verbs, which know no password.
+const controlStatus = "/api/control/status"
+
 // Status says how everything stands now.
 func (a *Agent) Status() Status {
-	s := Status{Version: a.version, Identity: a.id, Uptime: time.Since(a.started).Seconds(), Poll: a.poller.Status(), Cameras: []CameraStatus{}, Folders: a.foldersStatus()}
+	s := Status{Version: a.version, Identity: a.id, Uptime: time.Since(a.started).Seconds(), Poll: a.poller.Status(), Cameras: []CameraStatus{}, Folders: a.foldersStatus(), Settings: a.device.status()}
 	for _, p := range a.cameras {
 		s.Cameras = append(s.Cameras, CameraStatus{Name: p.name, Capture: p.camera.Status(), Motion: p.motionStatus(), Clip: p.recorder.Status()})
 	}
@@ -56,17 +60,21 @@ func (a *Agent) newServer(cfg web.Config, password *web.Password) (*web.Server, 
 	if err != nil {
 		return nil, err
 	}
-	s.HandleOpen("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "ok\n")
-	}))
-	s.Handle("GET /api/status", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	status := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")
 		e.Encode(a.Status())
+	})
+	s.HandleOpen("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "ok\n")
 	}))
+	s.Handle("GET /api/status", status)
+	s.HandleControl("GET "+controlStatus, status)
 	a.spoolRoutes(s)
+	a.commandRoutes(s)
+	s.HandleDigest("/form/", a.forms)
 	set := a.metrics()
 	s.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

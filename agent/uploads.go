@@ -49,6 +49,13 @@ func (u *uploads) set(ways ...way) {
 	u.ways, u.failing, u.lastTry = ways, time.Time{}, time.Time{}
 }
 
+// any reports whether there is a way at all.
+func (u *uploads) any() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.ways) > 0
+}
+
 // Put implements uploader.Store.
 func (u *uploads) Put(ctx context.Context, it uploader.Item) error {
 	first, second := u.choose()

@@ -135,6 +135,16 @@ type PollReply struct {
 	UserAgent  string    `json:"user_agent"` // the request's own, echoed
 }
 
+// Claimed reports whether an account has claimed the camera: the server sends more than what every camera is told.
+func (r *PollReply) Claimed() bool {
+	for _, c := range r.Commands {
+		if c.ID != "ping" && c.ID != "time" {
+			return true
+		}
+	}
+	return false
+}
+
 // A Command is one CGI call for the camera's firmware. The pair of ID and DateUpdated, with Path, says
 // whether it was applied already. Path is sent byte for byte, never re-encoded.
 type Command struct {

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
 
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
 	"camward/agent"
 	"camward/internal/atomicfile"
@@ -54,7 +52,7 @@ func snapshotVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error
 		if *out != "" {
 			return atomicfile.Write(*out, b, 0o644)
 		}
-		if f, ok := std.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if isTerminal(std.out) {
 			return fmt.Errorf("%w: a picture does not belong on a terminal; name a file with -o", errMisused)
 		}
 		_, err = std.out.Write(b)

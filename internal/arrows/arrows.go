@@ -104,11 +104,14 @@ func area(pkg string) string {
 // and each of these was weighed, so a new one is a decision and not an accident.
 var AgentModules = []string{
 	"github.com/VictoriaMetrics/metrics",
+	"github.com/beevik/ntp",
 	"github.com/blackjack/webcam",
+	"github.com/coreos/go-systemd/v22",
 	"github.com/fsnotify/fsnotify",
 	"github.com/goccy/go-yaml",
 	"github.com/hashicorp/errwrap",       // of jlaffaye/ftp
 	"github.com/hashicorp/go-multierror", // of jlaffaye/ftp
+	"github.com/icholy/digest",
 	"github.com/jlaffaye/ftp",
 	"github.com/valyala/fastrand",  // of VictoriaMetrics/metrics
 	"github.com/valyala/histogram", // of VictoriaMetrics/metrics
@@ -119,4 +122,5 @@ var AgentModules = []string{
 	"golang.org/x/sync",
 	"golang.org/x/sys",
 	"golang.org/x/term",
+	"rsc.io/qr",
 }
