@@ -34,7 +34,7 @@ type diskTrial struct {
 const diskSize = 24 << 20
 
 var diskTrials = []diskTrial{
-	{name: "to the last byte", quick: true, seconds: 36, bitrate: 2_000_000, percent: 100, full: 0, after: 3},
+	{name: "to the last byte", quick: true, seconds: 30, bitrate: 2_000_000, percent: 100, full: 0, after: 2},
 	{name: "to the last byte, many items", seconds: 72, bitrate: 2_000_000, percent: 100, full: 0, after: 6},
 	{name: "beyond max_percent", seconds: 54, bitrate: 1_500_000, percent: 80, full: 2 << 20, after: 5},
 	{name: "by its own recordings beyond max_bytes", seconds: 54, bitrate: 8_000_000, percent: 100, full: -1},
@@ -43,6 +43,7 @@ var diskTrials = []diskTrial{
 // TestDisk lets the room for recordings run out while nothing can be sent. The device goes on recording; what is dropped is dropped in the stated
 // order, counted and logged; everything else arrives whole once the cloud takes it, and when there is room again nothing more is dropped.
 func TestDisk(t *testing.T) {
+	t.Parallel()
 	for _, tr := range diskTrials {
 		if !tr.quick && *faults != "full" {
 			continue
@@ -260,17 +261,17 @@ func (r *subject) sendNow(t *testing.T) {
 	r.spoolEmpty(t)
 }
 
-// again shows the device something more, of 18 s; now there is room, and nothing may be dropped.
+// again shows the device something more, of 12 s; now there is room, and nothing may be dropped.
 func (r *subject) again(t *testing.T, source string) {
 	t.Helper()
 	r.monitor.end(t)
 	r.stop()
 	file, _, _ := strings.Cut(source, "?")
-	cross(t, file, 18, "320x240", 20)
+	cross(t, file, 12, "320x240", 20)
 	r.device.start(t, "camward")
 	r.shown(t)
 	r.drained(t, 2*time.Minute)
-	if u := r.status(t).Uploader; len(u.Dropped) > 0 || u.Quarantined > 0 || u.Sent < 5 {
+	if u := r.status(t).Uploader; len(u.Dropped) > 0 || u.Quarantined > 0 || u.Sent < 4 {
 		t.Errorf("with room, sent %d, dropped %v, in quarantine %d", u.Sent, u.Dropped, u.Quarantined)
 	}
 	r.spoolEmpty(t)

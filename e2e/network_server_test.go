@@ -139,11 +139,11 @@ const (
 var serverTrials = []trial{
 	{name: "500", seconds: 36, want: "500", build: status(500, "application/json", `{"message":"out of order"}`)},
 	{name: "502 from a proxy", seconds: 36, want: "502", build: status(502, "text/html", "<html>Bad Gateway</html>")},
-	{name: "429 with Retry-After", quick: true, seconds: 30, want: "429.*retry after 8s", build: tooMany(func() string { return "8" }, askedPause)},
-	{name: "429 until a date", seconds: 36, want: "429.*retry after", build: tooMany(func() string {
+	{name: "429 with Retry-After", quick: true, seconds: 36, lasts: 20 * time.Second, want: "429.*retry after 8s", build: tooMany(func() string { return "8" }, askedPause)},
+	{name: "429 until a date", seconds: 36, lasts: 20 * time.Second, want: "429.*retry after", build: tooMany(func() string {
 		return time.Now().Add(askedPause).UTC().Format(http.TimeFormat)
 	}, askedPause-2*time.Second)}, // both dates have whole seconds
-	{name: "503 with Retry-After", seconds: 36, want: "503.*retry after 8s", build: status(503, "text/plain", "maintenance", "Retry-After", "8")},
+	{name: "503 with Retry-After", seconds: 36, lasts: 20 * time.Second, want: "503.*retry after 8s", build: status(503, "text/plain", "maintenance", "Retry-After", "8")},
 	{name: "401", seconds: 36, want: "token refused", build: status(401, "application/json", `{"message":"Unauthorized"}`)},
 	{name: "200 with a web page", seconds: 36, want: "web page", build: status(200, "text/html; charset=utf-8", signInPage)},
 	{name: "302 to a web page", seconds: 36, want: "302.*sign-in.invalid", build: status(302, "text/html", signInPage, "Location", "http://sign-in.invalid/")},
@@ -157,6 +157,7 @@ var serverTrials = []trial{
 
 // TestServer has the real cloud behind a gateway that answers uploads as broken servers, busy ones and other people's networks do.
 func TestServer(t *testing.T) {
+	t.Parallel()
 	trials(t, serverTrials)
 }
 
@@ -208,7 +209,7 @@ func TestServerRefusesLargeBodies(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 		http.Error(w, "<html>413 Request Entity Too Large</html>", http.StatusRequestEntityTooLarge)
 	})
-	r := startSubject(t, c, addr, crossings(t, 18, "320x240", 4), small, "max_bytes: 64MiB")
+	r := startSubject(t, c, addr, crossings(t, 14, "320x240", 4), small, "max_bytes: 64MiB")
 	r.drained(t, 2*time.Minute)
 	s := r.status(t).Uploader
 	clips := r.status(t).Cameras[0].Clip.Clips

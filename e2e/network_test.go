@@ -25,9 +25,10 @@ type road struct {
 // A trial is one kind of fault between the device and the cloud.
 type trial struct {
 	name    string
-	quick   bool    // part of the quick run too
-	seconds float64 // of what the device is shown; at least until the fault is over
-	want    string  // what the status must say while it lasts; empty: it is no fault, transfers go on
+	quick   bool          // part of the quick run too
+	seconds float64       // of what the device is shown; at least until the fault is over
+	lasts   time.Duration // at least
+	want    string        // what the status must say while it lasts; empty: it is no fault, transfers go on
 	build   func(t *testing.T, cloud string) *road
 }
 
@@ -53,6 +54,7 @@ var networkTrials = []trial{
 // TestNetwork spoils the way between a real device and a real cloud. While it is bad the device goes on recording and polling, the spool keeps its
 // quota and the status names the fault; afterwards everything that was recorded arrives once and nothing is left.
 func TestNetwork(t *testing.T) {
+	t.Parallel()
 	trials(t, networkTrials)
 }
 
@@ -97,6 +99,9 @@ func (r *subject) spoilt(t *testing.T, tr trial, way *road) {
 		}
 		if tr.want == "" && s.Uploader.Sent < before.Uploader.Sent+2 {
 			return fmt.Errorf("%d transfers since the fault began, want 2 at least", s.Uploader.Sent-before.Uploader.Sent)
+		}
+		if time.Since(began) < tr.lasts {
+			return fmt.Errorf("%v are not over", tr.lasts)
 		}
 		if tr.want != "" && r.monitor.named(tr.want) == "" {
 			return fmt.Errorf("the status has not named the fault; it said\n\t%s", r.monitor.all())
