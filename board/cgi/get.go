@@ -1,9 +1,11 @@
 package cgi
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 
 	"camward/camio"
@@ -87,11 +89,13 @@ func showZones(s Settings) []field {
 	if zones == nil {
 		zones = []camio.Zone{}
 	}
-	b, err := json.Marshal(zones)
-	if err != nil { // coordinates that are no numbers
-		b = []byte("[]")
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)      // '&' stays readable
+	if enc.Encode(zones) != nil { // coordinates that are no numbers
+		return []field{{"ZONES", "[]"}}
 	}
-	return []field{{"ZONES", string(b)}}
+	return []field{{"ZONES", strings.TrimSpace(b.String())}}
 }
 
 func showInfo(s Settings) []field {

@@ -197,11 +197,12 @@ func (r *reader) every(s *Period) {
 		}
 		return
 	}
+	before := len(r.texts)
 	r.integer("HOUR", 0, 24, &h)
 	r.integer("MIN", 0, 24*60, &m)
 	r.integer("SEC", 0, 24*60*60, &sec)
 	s.Every = time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec)*time.Second
-	if s.Every < 5*time.Second || s.Every > 24*time.Hour {
+	if len(r.texts) == before && (s.Every < 5*time.Second || s.Every > 24*time.Hour) {
 		r.fail(203, "HOUR, MIN, SEC: %v is outside 5 s..24 h", s.Every)
 	}
 }
@@ -215,13 +216,14 @@ func checkTemplate(t string) string {
 			return "only $(hwaddr) and $(localip) are put in by this device"
 		}
 	}
-	scheme, _ := splitScheme(t)
+	scheme, rest := splitScheme(t)
+	authority, _, _ := strings.Cut(rest, "/")
 	beforeQuery, _, _ := strings.Cut(t, "?")
 	u, err := url.Parse(Period{URL: t}.Candidates("00AA11BB22CC", "192.0.2.1", true)[0])
 	switch {
 	case err != nil:
 		return "cannot be read; write it like https://cloud.example.com/api/cameras/$(hwaddr)/?maker=camward"
-	case scheme == "" && strings.Contains(beforeQuery, "://"), !isHost(u.Hostname()):
+	case scheme == "" && strings.Contains(beforeQuery, "://"), !isHost(u.Hostname()), strings.Contains(authority, "$"):
 		return "has no host, or a scheme other than http and https"
 	case u.User != nil:
 		return "must hold no user and password; give them as USERNAME and PASSWORD"
