@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,15 +47,16 @@ type watched struct {
 	*Watchdog
 	hardware *fakeHardware
 	said     []string // to systemd
-	wrong    error
+	wrong    atomic.Pointer[error]
 	logs     *observer.ObservedLogs
 }
 
 func newWatched(t *testing.T, cfg WatchdogConfig, systemd time.Duration) *watched {
 	core, logs := observer.New(zap.DebugLevel)
 	w := &watched{hardware: &fakeHardware{timeout: cfg.Timeout, fed: time.Now()}, logs: logs}
+	w.feels(nil)
 	var err error
-	if w.Watchdog, err = NewWatchdog(cfg, func() error { return w.wrong }, zap.New(core)); err != nil {
+	if w.Watchdog, err = NewWatchdog(cfg, func() error { return *w.wrong.Load() }, zap.New(core)); err != nil {
 		t.Fatal(err)
 	}
 	w.open = func(path string, timeout time.Duration) (feeder, error) { return w.hardware, nil }
@@ -62,6 +64,8 @@ func newWatched(t *testing.T, cfg WatchdogConfig, systemd time.Duration) *watche
 	w.systemd = func() (time.Duration, error) { return systemd, nil }
 	return w
 }
+
+func (w *watched) feels(err error) { w.wrong.Store(&err) }
 
 func (w *watched) run(t *testing.T) (stop func() error) {
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -105,9 +109,9 @@ func TestAnUnhealthyAgentIsNotFedAndSaysOnceWhy(t *testing.T) {
 		w := newWatched(t, WatchdogConfig{Device: "/dev/watchdog", Timeout: 30 * time.Second}, 30*time.Second)
 		stop := w.run(t)
 		pass(time.Minute + time.Second)
-		w.wrong = errors.New("no frame\nfor 20s")
+		w.feels(errors.New("no frame\nfor 20s"))
 		pass(15 * time.Second)
-		w.wrong = errors.New("no frame\nfor 30s")
+		w.feels(errors.New("no frame\nfor 30s"))
 		before := w.count("WATCHDOG=1")
 		pass(5 * time.Minute)
 		if w.hardware.look(); !w.hardware.restarted || w.count("WATCHDOG=1") != before {
@@ -116,7 +120,7 @@ func TestAnUnhealthyAgentIsNotFedAndSaysOnceWhy(t *testing.T) {
 		if w.count("STATUS=unhealthy: no frame; for 20s") != 1 || w.logs.FilterLevelExact(zap.ErrorLevel).Len() != 1 {
 			t.Errorf("%q\n%v", w.said, w.logs.All())
 		}
-		w.wrong = nil
+		w.feels(nil)
 		pass(time.Minute)
 		if w.count("WATCHDOG=1") < before+5 || w.count("STATUS=healthy") != 2 {
 			t.Errorf("not fed again: %q", w.said)
