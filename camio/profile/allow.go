@@ -240,20 +240,22 @@ func printable(s string) bool {
 }
 
 // classes are the named patterns of parameter values, "@host" and the like in the file. Text leaves out what a shell
-// could take for more than a word: much firmware hands its settings to one.
+// could take for more than a word: much firmware hands its settings to one. A url has no percent-encoding, since firmware that decodes a
+// query before it cuts it would find ampersands in it; encodedurl is for firmware that is known to take it raw.
 var classes = map[string]*regexp.Regexp{
-	"host":   regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?$|^[0-9A-Fa-f:.]{2,45}$|^\[[0-9A-Fa-f:.]{2,45}\]$`),
-	"number": regexp.MustCompile(`^[0-9]{1,9}$`),
-	"text":   regexp.MustCompile(`^[A-Za-z0-9 ._~:/@!*,=()\[\]{}-]{0,1000}$`),
-	"url":    regexp.MustCompile(`^(https?://)?[A-Za-z0-9._:\[\]-]{1,270}(/([A-Za-z0-9._~:/?&=%@!*,-]|\$\((hwaddr|localip)\))*)?$`),
+	"host":       regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?$|^[0-9A-Fa-f:.]{2,45}$|^\[[0-9A-Fa-f:.]{2,45}\]$`),
+	"number":     regexp.MustCompile(`^[0-9]{1,9}$`),
+	"text":       regexp.MustCompile(`^[A-Za-z0-9 ._~:/@!*,=()\[\]{}-]{0,1000}$`),
+	"url":        regexp.MustCompile(`^(https?://)?[A-Za-z0-9._:\[\]-]{1,270}(/([A-Za-z0-9._~:/?&=@!*,-]|\$\((hwaddr|localip)\))*)?$`),
+	"encodedurl": regexp.MustCompile(`^(https?://)?[A-Za-z0-9._:\[\]-]{1,270}(/([A-Za-z0-9._~:/?&=@!*,-]|%[2-9A-Fa-f][0-9A-Fa-f]|\$\((hwaddr|localip)\))*)?$`),
 }
 
-// value compiles the pattern of a parameter's value: a class or an expression for all of it.
+// valuePattern compiles the pattern of a parameter's value: a class or an expression for all of it.
 func (l *loader) valuePattern(key, s string) *regexp.Regexp {
 	if name, ok := strings.CutPrefix(s, "@"); ok {
 		re := classes[name]
 		if re == nil {
-			l.fault(key, "%q is none of @host, @number, @text, @url", short(s))
+			l.fault(key, "%q is none of @host, @number, @text, @url, @encodedurl", short(s))
 		}
 		return re
 	}

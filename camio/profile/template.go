@@ -5,12 +5,16 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"camward/camio"
 )
@@ -35,15 +39,11 @@ type piece struct {
 }
 
 // Commands writes what a cloud tells the camera, in the profile's order: ping, time, ftpAlarm, upload, zones and what completes
-// them. Those that the dialect lacks, or that need a value that v hasn't, are left out; date_updated is the caller's. A command whose
-// values this firmware can't take is left out too and told in the error, one line each: the rest may be used.
+// them. Those that the dialect lacks, or that need a value that v hasn't, are left out; date_updated is the caller's. What this
+// firmware can't be told is left out too and named in the error, one line each: the commands returned may be used nevertheless.
 func (p *Profile) Commands(v Values) ([]camio.Command, error) {
-	known, err := v.placeholders(p)
-	if err != nil {
-		return nil, err
-	}
+	known, errs := v.placeholders(p)
 	var out []camio.Command
-	var errs []error
 	for _, c := range p.commands {
 		made, ok := c.render(p, known)
 		if !ok {
@@ -66,12 +66,8 @@ func (c *command) render(p *Profile, known map[string]string) (camio.Command, bo
 		}
 	}
 	if server, ok := known["ntp_server"]; ok && len(c.ntpServers) > 0 && !slices.Contains(c.ntpServers, server) {
-		chosen := map[string]string{}
-		for k, v := range known {
-			chosen[k] = v
-		}
-		chosen["ntp_server"] = c.ntpServers[0]
-		known = chosen
+		known = maps.Clone(known)
+		known["ntp_server"] = c.ntpServers[0]
 	}
 	path, ok := c.path.render(known, escapePath)
 	if !ok {
@@ -114,54 +110,56 @@ var placeholderNames = []string{
 	"ftp_host", "ftp_port", "ftp_password", "ftp_host_type", "ftp_host_field", "ntp_server", "ntp_server_type", "ntp_server_field", "zones",
 }
 
-// placeholders gives the values that are known, by name.
-func (v Values) placeholders(p *Profile) (map[string]string, error) {
-	period := v.Period
-	if period == 0 {
-		period = 30 * time.Second
-	}
-	if period < time.Second || period >= 100*time.Hour {
-		return nil, fmt.Errorf("period %s is outside 1s..100h", v.Period)
-	}
-	if v.FTPPort < 0 || v.FTPPort > 65535 {
-		return nil, fmt.Errorf("FTP port %d is outside 0..65535", v.FTPPort)
-	}
-	s := int(period / time.Second)
-	known := map[string]string{
-		"maker":        p.Maker,
-		"period_hours": strconv.Itoa(s / 3600), "period_minutes": strconv.Itoa(s / 60 % 60), "period_seconds": strconv.Itoa(s % 60),
-	}
-	set := func(name, value string) {
-		if value != "" {
-			known[name] = value
+// placeholders gives the values that are known, by name. One that can't be right counts as unknown, and is told.
+func (v Values) placeholders(p *Profile) (known map[string]string, errs []error) {
+	known = map[string]string{"maker": p.Maker}
+	check := func(what, value string, ok bool) bool {
+		if value != "" && !ok {
+			errs = append(errs, fmt.Errorf("%s %q cannot be right", what, short(value)))
 		}
+		return value != "" && ok
 	}
-	set("mac", strings.ToUpper(strings.NewReplacer(":", "", "-", "", ".", "").Replace(v.MAC)))
-	set("camera", v.Camera)
-	set("upload_token", v.UploadToken)
-	if v.CloudURL != nil && v.CloudURL.Host != "" {
-		u := url.URL{Scheme: v.CloudURL.Scheme, Host: v.CloudURL.Host, Path: strings.TrimRight(v.CloudURL.Path, "/")}
-		set("cloud_url", u.String())
-		set("cloud_host", u.Host+u.EscapedPath())
+	if mac := strings.ToUpper(strings.NewReplacer(":", "", "-", "", ".", "").Replace(v.MAC)); check("MAC address", mac, bareMAC.MatchString(mac)) {
+		known["mac"] = mac
 	}
-	if v.FTPHost != "" {
-		known["ftp_host"] = v.FTPHost
-		known["ftp_port"] = strconv.Itoa(or(v.FTPPort, 21))
-		known["ftp_password"] = or(v.FTPPassword, "camio")
+	if check("camera name", v.Camera, clean(v.Camera)) {
+		known["camera"] = v.Camera
+	}
+	if check("upload token", camio.Secret(v.UploadToken).String(), clean(v.UploadToken)) {
+		known["upload_token"] = v.UploadToken
+	}
+	if u := v.CloudURL; u != nil && check("cloud address", u.Host, u.Scheme == "http" || u.Scheme == "https") {
+		base := url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}
+		known["cloud_url"], known["cloud_host"] = base.String(), u.Host+base.EscapedPath()
+	}
+	password := or(v.FTPPassword, "camio")
+	if check("FTP server", v.FTPHost, classes["host"].MatchString(v.FTPHost) && v.FTPPort >= 0 && v.FTPPort < 65536 && clean(password)) {
+		known["ftp_host"], known["ftp_port"], known["ftp_password"] = v.FTPHost, strconv.Itoa(or(v.FTPPort, 21)), password
 		known["ftp_host_type"], known["ftp_host_field"] = addressing(v.FTPHost)
 	}
-	if v.NTPServer != "" {
+	if check("time server", v.NTPServer, classes["host"].MatchString(v.NTPServer)) {
 		known["ntp_server"] = v.NTPServer
 		known["ntp_server_type"], known["ntp_server_field"] = addressing(v.NTPServer)
 	}
-	if v.Zones != nil {
-		b, err := json.Marshal(v.Zones)
-		if err != nil {
-			return nil, fmt.Errorf("zones: %w", err)
-		}
-		known["zones"] = string(b)
+	if period := or(v.Period, 30*time.Second); check("period", period.String(), period >= time.Second && period < 100*time.Hour) {
+		s := int(period / time.Second)
+		known["period_hours"], known["period_minutes"], known["period_seconds"] = strconv.Itoa(s/3600), strconv.Itoa(s/60%60), strconv.Itoa(s%60)
 	}
-	return known, nil
+	if v.Zones != nil {
+		if b, err := json.Marshal(v.Zones); err != nil {
+			errs = append(errs, fmt.Errorf("zones: %w", err))
+		} else {
+			known["zones"] = string(b)
+		}
+	}
+	return known, errs
+}
+
+var bareMAC = regexp.MustCompile(`^[0-9A-F]{12}$`)
+
+// clean tells whether a text of people's has nothing in it that no setting of a camera can hold.
+func clean(s string) bool {
+	return len(s) <= 500 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func or[T comparable](a, b T) T {
@@ -273,14 +271,10 @@ func (l *loader) rehearse(key string, p *Profile) {
 	if len(l.errs) > 0 {
 		return
 	}
-	known, err := Values{
+	known, _ := Values{ // all of them right
 		CloudURL: &url.URL{Scheme: "https", Host: "www.example.com"}, MAC: "123456789012", Camera: "front", UploadToken: "abc123pdq",
 		FTPHost: "ftp.example.com", NTPServer: "time.nist.gov", Zones: []camio.Zone{},
 	}.placeholders(p)
-	if err != nil {
-		l.fault(key, "%v", err)
-		return
-	}
 	for i, c := range p.commands {
 		made, _ := c.render(p, known)
 		if err := p.Allows(made.Method, made.Path); err != nil {
