@@ -394,7 +394,10 @@ func FuzzDigestCredentials(f *testing.F) {
 	f.Add(`Digest username="admin", realm="camward", nonce="abc", uri="/a", cnonce="ODU0OWE1YTNmYzM3MDk0Njg5MDNhN2VhYmIyNzRmNjI=", nc=00000001, qop=auth, response="f56d473721c627fddf05416da65825882c222273d0e4785f4164caf4b21d581b", algorithm=SHA-256`)
 	f.Add(`Digest username="admin", realm="camward", nonce="abc", uri="/a", response="182b158df74fadac3881e6f71298f4cd", qop=auth, nc=00000001, cnonce="0b9441fe", algorithm="MD5"`)
 	f.Add(`Digest username="Mufasa", realm="http-auth@example.org", uri="/dir/index.html", algorithm=MD5, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", nc=00000001, cnonce="f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", qop=auth, response="8ca523f5e9506fed4657c9700eebdbec", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`)
-	f.Add(`digest a="\"\\", , b = c ,`)
+	for _, odd := range []string{`digest a="\"\\", , b = c ,`, `Digest a=b, A=b`, `Digest a="b`, `Digest a="b"c`, "Digest a=\"\x00\"", `Digest =b`, `Digest a`, `Digest a=`, `Basic YTpi`,
+		"Digest " + strings.Repeat("a", maxCredentials), "Digest a=b" + strings.Repeat(",", 20) + "c=d, e=f, g=h, i=j, k=l, m=n, o=p, q=r, s=t, u=v, w=x, y=z, aa=b, ab=c, ac=d, ad=e"} {
+		f.Add(odd)
+	}
 	p := newPassword()
 	d := newDigester()
 	f.Fuzz(func(t *testing.T, header string) {
