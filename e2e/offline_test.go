@@ -32,16 +32,12 @@ import (
 //
 // It does not run beside other tests, since it measures this process.
 func TestOffline(t *testing.T) {
-	events := 144
-	if *faults == "full" {
-		events = 1440
+	if *faults != "full" {
+		t.Run("restarted at three quarters", func(t *testing.T) { testOffline(t, 144, true) })
+		return
 	}
-	t.Run("in one piece", func(t *testing.T) { testOffline(t, events, false) })
-	if *faults == "full" {
-		t.Run("restarted at three quarters", func(t *testing.T) { testOffline(t, events, true) })
-	} else {
-		t.Run("restarted at three quarters", func(t *testing.T) { testOffline(t, events/2, true) })
-	}
+	t.Run("in one piece", func(t *testing.T) { testOffline(t, 1440, false) })
+	t.Run("restarted at three quarters", func(t *testing.T) { testOffline(t, 1440, true) })
 }
 
 const (
@@ -55,13 +51,12 @@ const (
 
 // An offline is a device in this process.
 type offline struct {
-	t      *testing.T
-	cfg    uploader.Config
-	store  *httpstore.Store
-	start  time.Time // wall-clock time of stamp 0
-	jpeg   []byte
-	mp4    []byte
-	length time.Duration
+	t     *testing.T
+	cfg   uploader.Config
+	store *httpstore.Store
+	start time.Time // wall-clock time of stamp 0
+	jpeg  []byte
+	mp4   []byte
 
 	cloud  *gateway // sees the order of arrival
 	before int      // transfers that were done when the last snapshot was finished
