@@ -43,7 +43,7 @@ func (p *Poller) accept(cmds []camio.Command) {
 			}
 			list[i] = r
 			p.supersede(r, c, refusals[i])
-		case r.Command != c && (r.State == camio.StatePending || r.State == camio.StateWaiting || r.State == camio.StateRefused):
+		case r.Command != c && r.undecided():
 			// The same key with another body or pattern: what was approved or tried is not what would be sent now.
 			p.renew(r, c, refusals[i])
 		case r.Gone:

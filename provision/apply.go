@@ -86,7 +86,7 @@ func (p *Poller) do(ctx context.Context, j job) {
 	body = body[:min(len(body), maxBody)]
 	fault := judge(sent, status, body, err)
 	p.mu.Lock()
-	answer := shorten(p.book.clean(string(body), sent))
+	answer := shorten(p.book.clean(string(body), sent), maxAnswer)
 	p.mu.Unlock()
 	if j.undo {
 		p.undone(ctx, j, status, answer, fault)
@@ -131,8 +131,10 @@ func (p *Poller) disallowed(j job, err error) {
 	b := &p.book
 	why := b.clean(err.Error(), j.c)
 	if j.undo { // what was good may not be sent any more: there is nothing to go back to
-		j.r.Good = nil
-		j.r.undoDue = time.Now()
+		if j.r.Undo == nil || j.r.Good != j.good {
+			return
+		}
+		j.r.Good, j.r.undoDue = nil, time.Now()
 		if p.restore == nil {
 			p.giveUpUndo(j.r, why)
 		}
@@ -153,9 +155,9 @@ func (p *Poller) applied(ctx context.Context, j job, status int, answer string, 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b, r := &p.book, j.r
-	current := r.current(j.c) && r.State == camio.StatePending
+	current := r.current(j.c)
 	if fault != nil {
-		if current {
+		if current && r.State == camio.StatePending {
 			p.failed(r, status, answer, b.clean(fault.Error(), j.c))
 		}
 		return
@@ -166,7 +168,7 @@ func (p *Poller) applied(ctx context.Context, j job, status int, answer string, 
 	if r.Undo != nil { // what was to be undone is no more in force
 		p.closeUndo(r, camio.StateRolledBack, "its server was not reached")
 	}
-	if !r.current(j.c) { // superseded while it was sent
+	if !current { // superseded while it was sent
 		r.remember(j.c, camio.StateApplied)
 	}
 	b.changed = true
@@ -193,6 +195,7 @@ func sameCall(a, b camio.Command) bool {
 // failed plans the next try. The file is written only when the failure is another one than before: a command that fails for
 // weeks must not wear the flash.
 func (p *Poller) failed(r *record, status int, answer, why string) {
+	why = shorten(why, maxAnswer)
 	r.Tries++
 	r.fails++
 	d := backoff(r.fails)

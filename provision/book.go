@@ -68,8 +68,18 @@ type book struct {
 // current says that c is what the cloud wants now.
 func (r *record) current(c camio.Command) bool { return r.Command.Key() == c.Key() }
 
+// undecided says that the current command was not applied so far.
+func (r *record) undecided() bool {
+	switch r.State {
+	case StateListed, camio.StatePending, camio.StateWaiting, camio.StateRefused:
+		return true
+	}
+	return false
+}
+
 // settle notes what became of the current command; the cloud is told if that is news.
 func (b *book) settle(r *record, state string, status int, answer, fault string) {
+	answer, fault = shorten(answer, maxAnswer), shorten(fault, maxAnswer)
 	if r.State == state && r.HTTPStatus == status && r.Answer == answer && r.Error == fault {
 		return
 	}
@@ -87,7 +97,7 @@ func (r *record) result() camio.Result {
 		answer = r.Error
 	}
 	return camio.Result{ID: r.Command.ID, DateUpdated: r.Command.DateUpdated, State: r.State,
-		HTTPStatus: r.HTTPStatus, Answer: shorten(answer), At: camio.Time{Time: r.At}}
+		HTTPStatus: r.HTTPStatus, Answer: shorten(answer, maxAnswer), At: camio.Time{Time: r.At}}
 }
 
 // unreported puts the results into a poll that the cloud has not been told, unless it takes none, and says which they are.

@@ -3,7 +3,7 @@ package provision
 import (
 	"errors"
 	"fmt"
-	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,6 +19,7 @@ const (
 	maxID       = 64        // bytes
 	maxBody     = 64 << 10  // bytes, of a command and of the firmware's answer
 	maxType     = 128       // bytes
+	maxSteps    = 4 << 10   // of a pattern, see steps
 	maxReply    = 256 << 10 // bytes of paths and bodies together
 )
 
@@ -66,10 +67,30 @@ func checkCommand(c camio.Command) error {
 	if err := checkBody(c); err != nil {
 		return err
 	}
-	if _, err := regexp.Compile(c.RegexResponse); err != nil || strings.ContainsFunc(c.RegexResponse, hides) {
+	re, err := syntax.Parse(c.RegexResponse, syntax.Perl)
+	if err == nil && steps(re) > maxSteps {
+		return fmt.Errorf("%s: its pattern takes too long", c.ID)
+	}
+	if err != nil || strings.ContainsFunc(c.RegexResponse, hides) {
 		return fmt.Errorf("%s: its pattern is not a regular expression", c.ID)
 	}
 	return nil
+}
+
+// steps estimates how many instructions a pattern compiles to, and so how much work each byte of an answer makes. The parser alone
+// bears patterns of 1 kB that take hundreds of megabytes and minutes.
+func steps(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	if re.Op == syntax.OpCharClass {
+		n = 1
+	}
+	for _, sub := range re.Sub {
+		n += steps(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n = min(n, 1<<20) * max(re.Min, re.Max, 1) // the parser bears at most a thousand times: no overflow of 32 bits
+	}
+	return min(n, 1<<20)
 }
 
 func checkBody(c camio.Command) error {
@@ -91,9 +112,11 @@ func checkBody(c camio.Command) error {
 // more of them would name a host.
 func checkPath(path string) error {
 	p, _, _ := strings.Cut(path, "?")
-	p, _, _ = strings.Cut(p, "#")
 	p = strings.ToLower(p)
-	if strings.HasPrefix(p, "///") || strings.ContainsAny(p, "\\") || strings.Contains(p, "%5c") || strings.Contains(p, "%0") {
+	if strings.Contains(path, " ") {
+		return errors.New("its path has a space")
+	}
+	if strings.HasPrefix(p, "///") || strings.ContainsAny(p, "\\#") || strings.Contains(p, "%5c") || strings.Contains(p, "%0") {
 		return errors.New("its path is not an absolute path on the firmware")
 	}
 	for s := range strings.SplitSeq(strings.ReplaceAll(p, "%2f", "/"), "/") {

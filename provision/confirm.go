@@ -54,16 +54,16 @@ func (p *Poller) nextTrial() (*record, camio.Command, time.Duration, time.Durati
 		if r.Trial == nil || r.Undo != nil {
 			continue
 		}
-		if d := r.confirmDue.Sub(now); wait < 0 || d < wait {
+		if d := r.confirmDue.Sub(now); first == nil || d < wait {
 			first, wait = r, d
 		}
 	}
-	if wait > 0 || first == nil {
+	if first == nil || wait > 0 {
 		return nil, camio.Command{}, 0, wait
 	}
 	limit := confirmTimeout
 	if left := p.cfg.ConfirmWithin - now.Sub(first.began); !first.late {
-		limit = max(min(limit, left), time.Second)
+		limit = max(min(limit, left), time.Second) // at the deadline itself there is a short last one
 	}
 	return first, *first.Trial, limit, 0
 }
@@ -117,7 +117,7 @@ func (p *Poller) missed(r *record, c camio.Command) {
 	}
 	r.Undo, r.Trial, r.undoDue, r.undoFails = r.Trial, nil, time.Now(), 0
 	if r.current(c) {
-		p.book.settle(r, camio.StateConfirming, r.HTTPStatus, r.Answer, shorten(fault))
+		p.book.settle(r, camio.StateConfirming, r.HTTPStatus, r.Answer, fault)
 	}
 	p.book.changed = true
 	wake(p.wakeApply)
@@ -128,7 +128,7 @@ func (p *Poller) stayLate(r *record, c camio.Command, fault string) {
 	r.late, r.lateFails = true, 1
 	r.confirmDue = time.Now().Add(backoff(1))
 	if r.current(c) {
-		p.book.settle(r, camio.StateConfirming, r.HTTPStatus, r.Answer, shorten(fault))
+		p.book.settle(r, camio.StateConfirming, r.HTTPStatus, r.Answer, fault)
 	}
 	wake(p.wakeConfirm)
 }
@@ -174,7 +174,7 @@ func (p *Poller) closeUndo(r *record, state, why string) {
 	c := *r.Undo
 	r.Undo = nil
 	if r.current(c) && r.State == camio.StateConfirming {
-		p.book.settle(r, state, r.HTTPStatus, r.Answer, shorten(why))
+		p.book.settle(r, state, r.HTTPStatus, r.Answer, why)
 	} else {
 		r.remember(c, state)
 	}

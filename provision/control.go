@@ -173,7 +173,7 @@ func (p *Poller) plan(r *record, refusal error) Plan {
 		fresh = fmt.Errorf("it was applied already and is %s", r.State)
 	}
 	return Plan{ID: c.ID, DateUpdated: c.DateUpdated, Method: c.Method, Path: b.clean(c.Path), ContentType: c.ContentType,
-		Body: b.clean(c.Body), IsAuthRequired: c.IsAuthRequired, RegexResponse: c.RegexResponse, State: r.State,
+		Body: b.clean(c.Body), IsAuthRequired: c.IsAuthRequired, RegexResponse: b.clean(c.RegexResponse), State: r.State,
 		Checks: []Finding{
 			finding("reply", checkCommand(c), ""),
 			finding("profile", refusal, ""),

@@ -21,6 +21,7 @@ import (
 const (
 	maxEntries = 200       // of the journal that are shown, and kept when its file is cut
 	maxJournal = 256 << 10 // bytes of the file, then it is cut
+	maxShown   = 512       // bytes of a path in it
 )
 
 // What happened, in Entry.What.
@@ -54,7 +55,7 @@ type Entry struct {
 func (p *Poller) note(c camio.Command, what string, status int, answer string) {
 	b := &p.book
 	e := Entry{At: time.Now().Round(0).UTC(), ID: c.ID, DateUpdated: c.DateUpdated, What: what, Method: c.Method,
-		Path: b.clean(c.Path, c), HTTPStatus: status, Answer: shorten(answer)}
+		Path: shorten(b.clean(c.Path, c), maxShown), HTTPStatus: status, Answer: shorten(answer, maxAnswer)}
 	b.entries = lastEntries(append(b.entries, e))
 	b.unsaved = append(b.unsaved, e)
 }
@@ -84,7 +85,7 @@ func readJournal(b []byte) (list []Entry, broken int) {
 			broken++
 			continue
 		}
-		e.Answer, e.Path = shorten(printable(e.Answer)), printable(e.Path)
+		e.Answer, e.Path = shorten(printable(e.Answer), maxAnswer), shorten(printable(e.Path), maxShown)
 		if list = append(list, e); len(list) >= 2*maxEntries {
 			list = lastEntries(list)
 		}
@@ -107,19 +108,25 @@ func appendJournal(file string, add, all []Entry) error {
 		}
 		return atomicfile.Write(file, text.Bytes(), 0o600)
 	}
-	// A line that a power cut left unfinished ends here, so that it spoils only itself.
-	if err == nil && info.Size() > 0 {
-		text.WriteByte('\n')
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if info != nil && info.Size() > 0 {
+		last := make([]byte, 1)
+		if _, err := f.ReadAt(last, info.Size()-1); err != nil || last[0] != '\n' {
+			text.WriteByte('\n') // what a power cut left unfinished spoils only its own line
+		}
 	}
 	for _, entry := range add {
 		e.Encode(entry) //nolint:errcheck // a buffer takes everything
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
 	_, err = f.Write(text.Bytes())
-	return errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Sync(), f.Close())
+	if info == nil {
+		err = errors.Join(err, atomicfile.SyncDir(filepath.Dir(file)))
+	}
+	return err
 }
 
 // loadJournal is called with mu held.

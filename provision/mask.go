@@ -312,10 +312,10 @@ func printable(s string) string {
 	return strings.TrimRight(out.String(), " ")
 }
 
-// shorten cuts a printable text to what is kept of an answer.
-func shorten(s string) string {
-	if len(s) > maxAnswer {
-		return s[:maxAnswer-3] + "..."
+// shorten cuts a printable text to n bytes.
+func shorten(s string, n int) string {
+	if len(s) > n {
+		return s[:n-3] + "..."
 	}
 	return s
 }

@@ -13,8 +13,12 @@ import (
 )
 
 const (
-	maxBackoff = 5 * time.Minute // between polls while they fail; the camera never stops asking
-	getOnlyFor = 24 * time.Hour  // in which a server that knows no POST is not asked whether it learnt it
+	maxBackoff  = 5 * time.Minute // between polls while they fail; the camera never stops asking
+	maxAfter    = time.Hour       // of a Retry-After that is obeyed
+	pollTimeout = time.Minute     // of one poll
+	// A server whose every reply moves the poll would otherwise be asked without any pause.
+	minGap     = 2 * time.Second
+	getOnlyFor = 24 * time.Hour // in which a server that knows no POST is not asked whether it learnt it
 )
 
 // pollState is what the poll loop knows.
@@ -91,8 +95,11 @@ func (p *Poller) rest(ctx context.Context, begun time.Time, moves uint64, failur
 		p.mu.Lock()
 		period, moved := p.poll.period, p.poll.moves != moves
 		p.mu.Unlock()
-		d := time.Until(begun.Add(pause(period, failures, err, jitter)))
-		if moved || d <= 0 {
+		d := pause(period, failures, err, jitter)
+		if moved {
+			d = minGap
+		}
+		if d -= time.Since(begun); d <= 0 {
 			return
 		}
 		idle(ctx, d, p.wakePoll)
@@ -109,14 +116,14 @@ func pause(period time.Duration, failures int, err error, jitter float64) time.D
 	d = time.Duration(float64(max(min(d, maxBackoff), period)) * jitter)
 	var se *camio.StatusError
 	if errors.As(err, &se) {
-		d = max(d, se.RetryAfter)
+		d = max(d, min(se.RetryAfter, maxAfter))
 	}
 	return d
 }
 
 // pollOnce asks the address in force, whose number it returns, and takes over what it answers.
 func (p *Poller) pollOnce(ctx context.Context) (moves uint64, err error) {
-	ctx, cancel := context.WithCancel(ctx)
+	call, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	p.mu.Lock()
 	cloud, moves := p.poll.cloud, p.poll.moves
@@ -125,9 +132,9 @@ func (p *Poller) pollOnce(ctx context.Context) (moves uint64, err error) {
 
 	me := p.self()
 	told := p.unreported(&me)
-	reply, date, posted, err := p.ask(ctx, cloud, me)
-	if ctx.Err() != nil {
-		return moves, ctx.Err()
+	reply, date, posted, err := p.ask(call, cloud, me)
+	if ctx.Err() != nil || errors.Is(call.Err(), context.Canceled) {
+		return moves, context.Canceled // stopped, or the address was changed: the answer counts for nothing
 	}
 	if !date.IsZero() {
 		p.seen(date)

@@ -32,8 +32,8 @@ type state struct {
 // server could.
 func parseState(b []byte) ([]*record, error) {
 	var s state
-	if err := json.Unmarshal(b, &s); err != nil {
-		return nil, fmt.Errorf("not the JSON that is written there: %v", err)
+	if json.Unmarshal(b, &s) != nil {
+		return nil, errors.New("it is not the JSON that is written there") // the error could repeat a secret
 	}
 	if s.Version != stateVersion {
 		return nil, fmt.Errorf("version %d is not known", s.Version)
@@ -76,7 +76,7 @@ func (r *record) check() error {
 	if r.State == camio.StateConfirming && !onTrial || len(r.Past) > maxPast || r.Tries < 0 {
 		return errors.New("it contradicts itself")
 	}
-	r.Answer, r.Error = shorten(printable(r.Answer)), shorten(printable(r.Error))
+	r.Answer, r.Error = shorten(printable(r.Answer), maxAnswer), shorten(printable(r.Error), maxAnswer)
 	return nil
 }
 
@@ -103,8 +103,7 @@ func (p *Poller) load() {
 
 // resume adapts one record to what this process is made of: the policy, the profile or the firmware may be others than before.
 func (p *Poller) resume(r *record) {
-	switch r.State {
-	case StateListed, camio.StatePending, camio.StateWaiting, camio.StateRefused:
+	if r.undecided() {
 		p.admit(r, p.allowed(r.Command))
 	}
 	if r.Trial != nil && p.confirmer == nil {
