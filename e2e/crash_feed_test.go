@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"camward/codec/jpeg"
 	"camward/video"
@@ -15,6 +16,7 @@ const (
 	crashWidth, crashHeight = 320, 240
 	crashFPS                = 25
 	crashCameras            = 2
+	crashPreRoll            = time.Second
 	crashSpan               = 500 // numbers of one camera in one run
 	crashStill              = 1<<24 - 1
 	crashMoves              = 40 // the first picture that differs

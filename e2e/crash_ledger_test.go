@@ -170,6 +170,7 @@ type tally struct {
 	finished, splits, stills int             // clips in the cloud, those that continue another, pictures
 	shown, missing           int             // pictures of clips
 	lost                     []time.Duration // missing at the end of a cut clip
+	late                     int             // of these, more than a second and two pictures
 	early                    []time.Duration // age of clips of which nothing was on disk
 }
 

@@ -105,10 +105,10 @@ func newCrash(t *testing.T) *crash {
 	c.watch = startWatch(t, c.spool, c.feed.dir)
 	c.ledger.live = map[uint64]*item{}
 	c.ledger.promised = map[promise]bool{}
-	camera := "{name: %s, source: %q, rate: %d, motion: {min_duration: 100ms}, clip: {pre_roll: 1s, post_roll: 1s, max_length: 5s, heartbeat: %s}}"
+	camera := "{name: %s, source: %q, rate: %d, motion: {min_duration: 100ms}, clip: {pre_roll: %v, post_roll: 1s, max_length: 5s, heartbeat: %s}}"
 	text := fmt.Sprintf("cloud: {url: \"http://%s\", upload_token: %q, poll: {period: 2s}}\ncameras:\n  - "+camera+"\n  - "+camera+
 		"\nspool: {dir: %q, max_percent: 100}\nstate_dir: %q\nlisten: %q\n",
-		c.relay.ln.Addr(), c.cloud.account.UploadToken, crashNames[0], c.quiet, crashFPS, "0s", crashNames[1], c.quiet, crashFPS, "10s",
+		c.relay.ln.Addr(), c.cloud.account.UploadToken, crashNames[0], c.quiet, crashFPS, crashPreRoll, "0s", crashNames[1], c.quiet, crashFPS, crashPreRoll, "10s",
 		c.spool, filepath.Join(dir, "state"), c.addr)
 	c.file = filepath.Join(dir, "camward.yml")
 	if err := os.WriteFile(c.file, []byte(text), 0o600); err != nil {
@@ -178,7 +178,7 @@ func (c *crash) kill(run int) {
 	bandwidth := "64KiB" // a clip takes a second
 	v.hold = []time.Duration{500 * time.Millisecond, 20 * time.Millisecond}[c.rng.IntN(2)]
 	if c.waiting > 30 || c.rng.IntN(3) == 0 {
-		bandwidth, v.puts = "0B", c.rng.IntN(min(max(c.waiting, 1), 25))
+		bandwidth, v.puts = "0B", c.rng.IntN(min(max(c.waiting-c.cut, 1), 25))
 	}
 	v.steps = c.rng.IntN(c.waiting + 7*c.cut + 1)
 	c.watch.settle(c.t, nil) // what this test did meanwhile
