@@ -70,7 +70,7 @@ func (a *Agent) Confirm(ctx context.Context, c camio.Command) error {
 		cfg.TLS = "none" // as the vendor's firmware does it
 		return checkFTP(ctx, cfg)
 	case profile.TargetUpload:
-		return a.checkUpload(ctx, t.URL, t.User)
+		return a.checkUpload(ctx, t.URL)
 	case profile.TargetPoll:
 		if a.vendor.own {
 			if !a.poller.Reached() {

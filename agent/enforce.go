@@ -17,7 +17,6 @@ import (
 	"camward/camio"
 	"camward/clip"
 	"camward/motion"
-	"camward/uploader"
 	"camward/uploader/ftpstore"
 	"camward/uploader/httpstore"
 )
@@ -283,11 +282,13 @@ func (a *Agent) maskAs(z cgi.Zones) error {
 // errNotReached is why a change is not confirmed yet.
 var errNotReached = errors.New("the new server has not answered yet")
 
-// checkUpload asks a server whether it knows the token that it is to take uploads with.
-func (a *Agent) checkUpload(ctx context.Context, target string, token camio.Secret) error {
-	base, _, ok := strings.Cut(target, "/api/users/")
-	if !ok {
-		return fmt.Errorf("%s is no upload address", redactedHost(target))
+// checkUpload asks a server whether it knows the token that it is to take uploads with, both as an upload address has them.
+func (a *Agent) checkUpload(ctx context.Context, target string) error {
+	base, rest, ok := strings.Cut(target, "/api/users/")
+	segment, _, _ := strings.Cut(rest, "/")
+	text, err := url.PathUnescape(segment)
+	if !ok || err != nil || text == "" {
+		return errors.New("URL is no upload address")
 	}
 	c := a.cfg.Cloud
 	c.URL = base
@@ -295,15 +296,8 @@ func (a *Agent) checkUpload(ctx context.Context, target string, token camio.Secr
 	if err != nil {
 		return err
 	}
-	_, err = client.TokenHint(ctx, token)
+	_, err = client.TokenHint(ctx, camio.Secret(text))
 	return err
-}
-
-func redactedHost(s string) string {
-	if u, err := url.Parse(s); err == nil && u.Host != "" {
-		return u.Host
-	}
-	return "the address"
 }
 
 // checkFTP logs in.
@@ -315,5 +309,3 @@ func checkFTP(ctx context.Context, cfg ftpstore.Config) error {
 	defer store.Close()
 	return store.Check(ctx)
 }
-
-var _ uploader.Store = (*uploads)(nil)

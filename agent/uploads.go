@@ -40,7 +40,7 @@ func newUploads(cameraID string, log *zap.Logger) *uploads {
 }
 
 // errUnclaimed is why a camera without an upload token keeps what it records.
-var errUnclaimed = fmt.Errorf("%w: this camera has none yet; claim it (camward claim), or set cloud.upload_token", uploader.ErrUnauthorized)
+var errUnclaimed = fmt.Errorf("%w: claim this camera (camward claim), or set cloud.upload_token", uploader.ErrNoToken)
 
 // set replaces the ways. Transfers that run go on where they began.
 func (u *uploads) set(ways ...way) {

@@ -101,7 +101,7 @@ func TestOnlyTheFirstCameraTakesTheClaimedName(t *testing.T) {
 }
 
 func TestAnUnclaimedCameraKeepsWhatItRecords(t *testing.T) {
-	if err := newUploads("AA", zap.NewNop()).Put(t.Context(), item("front", "AA")); !errors.Is(err, uploader.ErrUnauthorized) {
+	if err := newUploads("AA", zap.NewNop()).Put(t.Context(), item("front", "AA")); !errors.Is(err, uploader.ErrNoToken) {
 		t.Error(err)
 	}
 }

@@ -26,6 +26,8 @@ var (
 	ErrPermanent = errors.New("refused for good")
 	// ErrUnauthorized says that the upload token is not accepted; all uploads pause.
 	ErrUnauthorized = errors.New("token refused")
+	// ErrNoToken says that there is no upload token yet; all uploads pause.
+	ErrNoToken = errors.New("no upload token yet")
 )
 
 // A RetryAfterError is a store's wish to be left alone for a while.

@@ -181,7 +181,11 @@ func (u *Uploader) failed(e *entry, err error) {
 	u.failures++
 	now := time.Now()
 	u.pausedTil = now.Add(pause)
-	u.spool.retry(e, now.Add(max(pause, backoff(minPause, maxPause, e.tries))), err)
+	again := now // after the pause, or as soon as another token is known: the item is not at fault
+	if !errors.Is(err, ErrUnauthorized) && !errors.Is(err, ErrNoToken) {
+		again = now.Add(max(pause, backoff(minPause, maxPause, e.tries)))
+	}
+	u.spool.retry(e, again, err)
 
 	u.mu.Lock()
 	st := &u.status
@@ -200,7 +204,11 @@ func (u *Uploader) failed(e *entry, err error) {
 		fields = append(fields, zap.Int("previous_fault_repeated", u.repeated))
 	}
 	u.repeated = 0
-	if errors.Is(err, ErrUnauthorized) {
+	switch {
+	case errors.Is(err, ErrNoToken):
+		u.log.Info("uploads wait for an upload token", fields...)
+		return
+	case errors.Is(err, ErrUnauthorized):
 		u.log.Error("uploads paused: token refused; set cloud.upload_token to the account's upload token", fields...)
 		return
 	}
@@ -209,6 +217,9 @@ func (u *Uploader) failed(e *entry, err error) {
 
 // pause is how long nothing is sent after a fault, and why.
 func (u *Uploader) pause(err error) (time.Duration, string) {
+	if errors.Is(err, ErrNoToken) {
+		return backoff(minAuthPause, maxAuthPause, u.failures), ErrNoToken.Error()
+	}
 	if errors.Is(err, ErrUnauthorized) {
 		return backoff(minAuthPause, maxAuthPause, u.failures), ErrUnauthorized.Error()
 	}

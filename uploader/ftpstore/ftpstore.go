@@ -90,7 +90,7 @@ func (s *Store) Put(ctx context.Context, it uploader.Item) error {
 	user := s.user
 	s.mu.Unlock()
 	if user == "" {
-		return fmt.Errorf("upload %s: %w: none is set", it.Name, uploader.ErrUnauthorized)
+		return fmt.Errorf("upload %s: %w", it.Name, uploader.ErrNoToken)
 	}
 	if err := s.put(ctx, it, user); err != nil {
 		return fmt.Errorf("upload %s: %w", it.Name, scrub(err, user.Reveal(), s.cfg.Password.Reveal()))

@@ -195,7 +195,7 @@ func TestWithoutATokenNothingIsTried(t *testing.T) {
 	c.Address = "127.0.0.1:1"
 	s := newStore(t, c)
 	it := storetest.Item("front", clipName, []byte("x"))
-	if err := s.Put(t.Context(), it); !errors.Is(err, uploader.ErrUnauthorized) {
+	if err := s.Put(t.Context(), it); !errors.Is(err, uploader.ErrNoToken) {
 		t.Errorf("got %v", err)
 	}
 	s.SetToken(token)

@@ -84,7 +84,7 @@ func (s *Store) Put(ctx context.Context, it uploader.Item) error {
 	token := s.token
 	s.mu.Unlock()
 	if token == "" {
-		return fmt.Errorf("upload %s: %w: none is set", it.Name, uploader.ErrUnauthorized)
+		return fmt.Errorf("upload %s: %w", it.Name, uploader.ErrNoToken)
 	}
 	err := s.put(ctx, it, token)
 	s.learn(err)

@@ -441,8 +441,8 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 	c := config(ts.URL)
 	c.Token = ""
 	store := newStore(t, c)
-	if err := store.Put(t.Context(), storetest.Item("front", clipName, []byte("x"))); !errors.Is(err, uploader.ErrUnauthorized) {
-		t.Errorf("got %v, want ErrUnauthorized", err)
+	if err := store.Put(t.Context(), storetest.Item("front", clipName, []byte("x"))); !errors.Is(err, uploader.ErrNoToken) {
+		t.Errorf("got %v, want ErrNoToken", err)
 	}
 	if len(s.conns) != 0 {
 		t.Error("the server was bothered")
