@@ -128,7 +128,7 @@ func (v Values) placeholders(p *Profile) (known map[string]string, errs []error)
 	if check("upload token", camio.Secret(v.UploadToken).String(), clean(v.UploadToken)) {
 		known["upload_token"] = v.UploadToken
 	}
-	if u := v.CloudURL; u != nil && check("cloud address", u.Host, u.Scheme == "http" || u.Scheme == "https") {
+	if u := v.CloudURL; u != nil && check("cloud address", u.Host, addressable(u)) {
 		base := url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}
 		known["cloud_url"], known["cloud_host"] = base.String(), u.Host+base.EscapedPath()
 	}
@@ -153,6 +153,12 @@ func (v Values) placeholders(p *Profile) (known map[string]string, errs []error)
 		}
 	}
 	return known, errs
+}
+
+// addressable tells whether a camera can be given a cloud's address.
+func addressable(u *url.URL) bool {
+	again, err := url.Parse(u.Scheme + "://" + u.Host)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && again.Host == u.Host && classes["host"].MatchString(again.Hostname())
 }
 
 var bareMAC = regexp.MustCompile(`^[0-9A-F]{12}$`)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strconv"
 
 	"github.com/goccy/go-yaml"
@@ -39,6 +40,9 @@ func (l *loader) fault(key, format string, args ...any) {
 	l.errs = append(l.errs, fmt.Errorf("%s: %s (%s)", key, fmt.Sprintf(format, args...), where))
 }
 
+// position is how the library's errors begin: [line:column].
+var position = regexp.MustCompile(`^\[(\d+):\d+\] (.*)`)
+
 // parent drops the last part of a key.
 func parent(key string) string {
 	for i := len(key) - 1; i >= 0; i-- {
@@ -52,11 +56,16 @@ func parent(key string) string {
 func (l *loader) decode(text []byte, into *fileYAML) {
 	f, err := parse(text)
 	if err != nil {
-		l.fault("profiles", "not YAML: %s", oneLine(err.Error()))
+		words := oneLine(err.Error())
+		if m := position.FindStringSubmatch(words); m != nil {
+			l.lines["the file"], _ = strconv.Atoi(m[1]) // 0, no line, if it is no number
+			words = m[2]
+		}
+		l.fault("the file", "not YAML: %s", words)
 		return
 	}
 	if len(f.Docs) != 1 || f.Docs[0].Body == nil {
-		l.fault("profiles", "the file must be one document with the key profiles")
+		l.fault("profiles", "must be one document with this key")
 		return
 	}
 	l.value(f.Docs[0].Body, reflect.ValueOf(into).Elem(), "")
