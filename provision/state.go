@@ -93,12 +93,16 @@ func (p *Poller) load() {
 		p.loadJournal()
 		p.book.records = p.readState()
 	}
-	now := time.Now()
 	for _, r := range p.book.records {
-		r.due, r.undoDue, r.began, r.confirmDue = now, now, now, now // the deadline of a trial begins anew
+		r.begin(time.Now())
 		p.resume(r)
 	}
 	p.book.collect()
+}
+
+// begin makes everything due that was under way; the deadline of a trial begins anew.
+func (r *record) begin(now time.Time) {
+	r.due, r.undoDue, r.began, r.confirmDue = now, now, now, now
 }
 
 // resume adapts one record to what this process is made of: the policy, the profile or the firmware may be others than before.

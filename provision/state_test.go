@@ -81,27 +81,36 @@ func TestACutJournalLosesOnlyItsLastLine(t *testing.T) {
 
 func TestTheJournalStaysBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cfg := stateFile(t)
 		w := &world{}
-		p := w.poller(t, cfg)
+		p := w.poller(t, Default())
 		stop := begin(p)
-		for i := range 900 {
-			date := strings.Repeat("x", 60) + fmt.Sprint(i)
-			w.set(func() { w.list = []camio.Command{cmd("time", date)} })
-			time.Sleep(31 * time.Second)
+		defer stop()
+		for i := range maxEntries + 50 {
+			w.set(func() { w.list = []camio.Command{cmd("time", fmt.Sprint(i))} })
+			time.Sleep(time.Minute)
 		}
-		stop()
-		if n := len(p.Journal()); n != maxEntries {
-			t.Errorf("%d entries", n)
-		}
-		info, err := os.Stat(journalFile(cfg.StateFile))
-		if err != nil || info.Size() > maxJournal+10<<10 {
-			t.Errorf("the file has %d bytes, %v", info.Size(), err)
-		}
-		if size := len(read(t, cfg.StateFile)); size > 10<<10 {
-			t.Errorf("the state has %d bytes", size)
+		list := p.Journal()
+		if n := len(list); n != maxEntries || list[n-1].DateUpdated != fmt.Sprint(maxEntries+49) {
+			t.Errorf("%d entries, the last is %+v", n, list[n-1])
 		}
 	})
+	file := filepath.Join(t.TempDir(), "x.journal.jsonl")
+	var all []Entry
+	for i := range 60 {
+		var add []Entry
+		for j := range 50 {
+			add = append(add, Entry{ID: "time", DateUpdated: fmt.Sprint(i*50 + j), What: Applied, Path: strings.Repeat("p", 100)})
+		}
+		all = lastEntries(append(all, add...))
+		if err := appendJournal(file, add, all); err != nil {
+			t.Fatal(err)
+		}
+		text := read(t, file)
+		list, broken := readJournal([]byte(text))
+		if len(text) > maxJournal+50<<10 || broken > 0 || list[len(list)-1] != add[49] || len(list) != min(len(all), maxEntries) {
+			t.Fatalf("%d bytes, %d entries, %d broken", len(text), len(list), broken)
+		}
+	}
 }
 
 func TestStateFilesAreForTheirOwnerOnly(t *testing.T) {
