@@ -3,12 +3,15 @@ package cloud_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"camward/camio"
+	"camward/cloud"
 	"camward/cloud/cloudtest"
 )
 
@@ -69,4 +72,34 @@ func BenchmarkSearch(b *testing.B) {
 			b.Fatal(r.Status, r.Body)
 		}
 	}
+}
+
+// BenchmarkPoll answers a claimed camera's poll without the network, beside the yardsticks: a claim, the smallest change of the same
+// database, and a request that does not touch it.
+func BenchmarkPoll(b *testing.B) {
+	c := cloudtest.New(b, func(cfg *cloud.Config) { cfg.FTPHost = "ftp.example.org" })
+	if err := c.Server.Claim(b.Context(), camera, "test@example.com", "front"); err != nil {
+		b.Fatal(err)
+	}
+	at := c.URL + "/api/cameras/" + camera + "?maker=camward"
+	for name, path := range map[string]string{"what=poll": at, "what=no-database": c.URL + "/healthz"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				// Polls come from many addresses in life; from one they are limited.
+				if r := from(b, c, fmt.Sprintf("10.0.%d.%d", rand.IntN(256), rand.IntN(256)), "GET", strings.TrimPrefix(path, c.URL), ""); r.Status != 200 {
+					b.Fatal(r.Status, r.Body)
+				}
+			}
+		})
+	}
+	b.Run("what=one-row", func(b *testing.B) {
+		i := 0
+		for b.Loop() {
+			i++
+			if err := c.Server.Claim(b.Context(), camera, "test@example.com", fmt.Sprint("front", i)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

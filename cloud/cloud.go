@@ -39,7 +39,7 @@ type Config struct {
 	FTPHost   string        // told to cameras in the ftpAlarm command; with FTPListen: FTPPublic, or the host of BaseURL. Without either they are told none
 	FTPPort   int           // the port of FTPListen, or 21
 
-	Profiles   *profile.Set  // the makers' dialects; profile.Builtin
+	Profiles   string        // YAML file of makers' dialects beside or in place of those of profile.Builtin; none if empty
 	NTPServer  string        // told to cameras; time.nist.gov
 	PollPeriod time.Duration // told to cameras, in whole seconds from 5 s to a day; 30 s
 
@@ -81,15 +81,16 @@ const (
 
 // A Server answers the API and the pages. Its methods may be called from any goroutine.
 type Server struct {
-	cfg     Config
-	log     *zap.Logger
-	store   *store
-	secrets *secrets
-	router  *router
-	thumbs  *thumbCache
-	pages   *pages
-	ftp     *ftpd.Server // nil: not served
-	ftpPort atomic.Int32 // that it listens on, once it does
+	cfg      Config
+	log      *zap.Logger
+	store    *store
+	secrets  *secrets
+	profiles *profile.Set
+	router   *router
+	thumbs   *thumbCache
+	pages    *pages
+	ftp      *ftpd.Server // nil: not served
+	ftpPort  atomic.Int32 // that it listens on, once it does
 
 	pollLimit, hintLimit, signinLimit, claimLimit *limiter
 	hashing                                       chan struct{} // one entry for each password being hashed
@@ -114,6 +115,10 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
+	profiles, err := loadProfiles(cfg.Profiles)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Join(cfg.Data, "tmp"), 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -129,7 +134,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log.Named("cloud"), store: st, secrets: sec,
+		cfg: cfg, log: cfg.Log.Named("cloud"), store: st, secrets: sec, profiles: profiles,
 		thumbs: newThumbCache(32 << 20),
 		// As many as 150 cameras behind one address make, or that restart at once.
 		pollLimit:   newLimiter(max(5, 150/cfg.PollPeriod.Seconds()), 300, cfg.Now),
@@ -171,12 +176,6 @@ func (c *Config) setDefaults() error {
 	}
 	if _, port, err := net.SplitHostPort(c.FTPListen); err == nil && c.FTPPort == 0 {
 		c.FTPPort, _ = strconv.Atoi(port) // 0, as of a named port: the default
-	}
-	if c.Profiles == nil {
-		c.Profiles = profile.Builtin()
-	}
-	if _, ok := c.Profiles.Find(fallbackMaker, "", ""); !ok {
-		errs = append(errs, fmt.Errorf("profiles: %s is missing, or only for some models; it is what unknown makers get", fallbackMaker))
 	}
 	c.NTPServer = or(c.NTPServer, DefaultNTPServer)
 	if err := checkHost("NTP server", c.NTPServer); err != nil {

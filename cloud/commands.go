@@ -9,7 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+
+	"go.uber.org/zap"
 
 	"camward/camio"
 	"camward/camio/profile"
@@ -19,14 +22,38 @@ import (
 // understands it too.
 const fallbackMaker = "Sharx"
 
-// dialect finds how to speak to a device. Its own name for its maker stays in the commands: the poll address repeats it.
+// loadProfiles adds the operator's file, if there is one, to the makers that are built in.
+func loadProfiles(file string) (*profile.Set, error) {
+	set := profile.Builtin()
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("profiles: %w", err)
+		}
+		if set, err = set.Extend(file, b); err != nil {
+			return nil, err
+		}
+	}
+	if _, ok := set.Find(fallbackMaker, "", ""); !ok {
+		return nil, fmt.Errorf("profiles %s: %s is there for some models only, but it is what cameras of unknown makers get", file, fallbackMaker)
+	}
+	return set, nil
+}
+
+// dialect finds how to speak to a device. Its own name for its maker stays in the commands, as far as an address can hold it
+// unencoded: the poll address repeats it.
 func (s *Server) dialect(maker, model string) *profile.Profile {
-	p, ok := s.cfg.Profiles.Find(maker, model, "")
+	p, ok := s.profiles.Find(maker, model, "")
 	if !ok {
-		p, _ = s.cfg.Profiles.Find(fallbackMaker, "", "") // checked by New
+		p, _ = s.profiles.Find(fallbackMaker, "", "") // checked by loadProfiles
 	}
 	own := *p
-	own.Maker = maker
+	own.Maker = strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune(".-_~", c) {
+			return c
+		}
+		return '_'
+	}, maker)
 	return &own
 }
 
@@ -45,8 +72,12 @@ func (s *Server) commands(r *http.Request, tx *sql.Tx, d *device, cam *camera) (
 			return nil, "", err
 		}
 	}
-	if list, err = s.dialect(d.Maker, d.Model).Commands(v); err != nil {
-		return nil, "", fmt.Errorf("commands for %s %s: %w", d.Maker, d.Model, err)
+	list, err = s.dialect(d.Maker, d.Model).Commands(v)
+	if err != nil { // what can be told is told: a poll must not fail for one setting
+		s.log.Warn("commands that the camera's dialect has no words for", zap.String("mac", d.MAC), zap.String("maker", d.Maker), zap.Error(err))
+	}
+	if list == nil {
+		list = []camio.Command{} // an empty list, never null
 	}
 	return list, token, nil
 }
@@ -96,7 +127,7 @@ func (s *Server) dateCommands(ctx context.Context, tx *sql.Tx, mac, token string
 	ids := make([]string, len(list))
 	for i := range list {
 		ids[i] = list[i].ID
-		if err := s.dateCommand(ctx, tx, mac, token, &list[i], keep); err != nil {
+		if err := s.dateCommand(ctx, tx, mac, token, &list[i], i, keep); err != nil {
 			return err
 		}
 	}
@@ -116,11 +147,12 @@ func (s *Server) dateCommands(ctx context.Context, tx *sql.Tx, mac, token string
 	return nil
 }
 
-func (s *Server) dateCommand(ctx context.Context, tx *sql.Tx, mac, token string, c *camio.Command, keep bool) error {
+func (s *Server) dateCommand(ctx context.Context, tx *sql.Tx, mac, token string, c *camio.Command, place int, keep bool) error {
 	content := s.fingerprint(c)
 	var stored, shown string
 	var updated int64
-	err := tx.QueryRowContext(ctx, `SELECT content, shown, updated FROM commands WHERE mac = ? AND id = ?`, mac, c.ID).Scan(&stored, &shown, &updated)
+	var placed int
+	err := tx.QueryRowContext(ctx, `SELECT content, shown, updated, place FROM commands WHERE mac = ? AND id = ?`, mac, c.ID).Scan(&stored, &shown, &updated, &placed)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -128,15 +160,15 @@ func (s *Server) dateCommand(ctx context.Context, tx *sql.Tx, mac, token string,
 		updated = max(millis(s.now()), updated+1)
 	}
 	c.DateUpdated = camio.FormatTime(fromMillis(updated))
-	if !keep || stored == content && shown != "" {
+	if !keep || stored == content && shown != "" && placed == place {
 		return nil
 	}
 	b, err := json.Marshal(maskToken(*c, token))
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO commands (mac, id, content, updated, shown) VALUES (?1,?2,?3,?4,?5)
-		ON CONFLICT (mac, id) DO UPDATE SET content = ?3, updated = ?4, shown = ?5`, mac, c.ID, content, updated, string(b))
+	_, err = tx.ExecContext(ctx, `INSERT INTO commands (mac, id, content, updated, shown, place) VALUES (?1,?2,?3,?4,?5,?6)
+		ON CONFLICT (mac, id) DO UPDATE SET content = ?3, updated = ?4, shown = ?5, place = ?6`, mac, c.ID, content, updated, string(b), place)
 	return err
 }
 

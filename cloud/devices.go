@@ -104,6 +104,9 @@ func nearby(a, b netip.Addr) bool {
 	return sameSource(a, b) || local(a) && local(b)
 }
 
+// maxAnswer bounds what is kept of a firmware's answer, in bytes; see camio.Result.
+const maxAnswer = 200
+
 // storeResults keeps what became of each command as it stands now. A result for a command that the device was not told, or
 // for an earlier version of it, is no news and is dropped, so that no stranger fills the table.
 func storeResults(ctx context.Context, tx *sql.Tx, mac string, results []camio.Result, now time.Time) error {
@@ -122,7 +125,7 @@ func storeResults(ctx context.Context, tx *sql.Tx, mac string, results []camio.R
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO command_results VALUES (?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT (mac, id) DO UPDATE SET
 			date_updated = ?3, state = ?4, http_status = ?5, answer = ?6, at = ?7, received = ?8`,
-			mac, c.ID, c.DateUpdated, tame(c.State, 30), c.HTTPStatus, tame(c.Answer, 500), at, millis(now))
+			mac, c.ID, c.DateUpdated, tame(c.State, 30), c.HTTPStatus, tame(c.Answer, maxAnswer), at, millis(now))
 		if err != nil {
 			return err
 		}
@@ -133,7 +136,7 @@ func storeResults(ctx context.Context, tx *sql.Tx, mac string, results []camio.R
 // tame makes a stranger's text fit to show: at most n bytes in one line, without control characters and without those that
 // change the order of what is around them.
 func tame(s string, n int) string {
-	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(clip(s, 4*n), "\uFFFD"), func(c rune) bool { return c < ' ' || c == 0x7F || c == ' ' }), " ")
+	s = strings.Join(strings.FieldsFunc(clip(s, 4*n), func(c rune) bool { return c < ' ' || c == 0x7F || c == ' ' }), " ")
 	return clip(strings.Map(func(c rune) rune {
 		if !isShown(c) {
 			return '\uFFFD'
@@ -178,7 +181,7 @@ func toldCommands(ctx context.Context, q querier, mac string) ([]told, error) {
 		return nil
 	}, `SELECT c.id, c.shown, c.updated, coalesce(r.date_updated, ''), coalesce(r.state, ''), coalesce(r.http_status, 0), coalesce(r.answer, ''),
 		coalesce(r.at, ''), coalesce(r.received, 0) FROM commands c LEFT JOIN command_results r ON r.mac = c.mac AND r.id = c.id WHERE c.mac = ?
-		ORDER BY CASE c.id WHEN 'ping' THEN 0 WHEN 'time' THEN 1 WHEN 'ftpAlarm' THEN 2 WHEN 'upload' THEN 3 WHEN 'zones' THEN 4 ELSE 5 END, c.id`, mac)
+		ORDER BY c.place, c.id`, mac)
 	return list, err
 }
 

@@ -44,6 +44,10 @@ var commandTitles = map[string][2]string{
 	"ftpAlarm": {"Upload by FTP", "Where the camera sends pictures when something moves."},
 	"upload":   {"Upload by HTTP", "Where the camera sends clips and pictures when something moves."},
 	"zones":    {"Motion zones", "Where in the picture motion counts."},
+
+	"timeMode":     {"Clock by network", "That the camera sets its clock by a time server at all."},
+	"motion":       {"Motion detection", "That the camera's own firmware looks for motion."},
+	"motionUpload": {"Pictures on motion", "That the camera sends pictures when its firmware sees motion."},
 }
 
 // devicePage shows what a camera was told and what it made of it.
@@ -98,35 +102,26 @@ func (s *Server) ownDevice(r *http.Request, acc *account) (*camera, string, erro
 
 // judge sums the page up in one line.
 func (s *Server) judge(d *devicePage) verdict {
-	var counts [4]int // commands that failed, wait for a person, are not reported, worked
+	by := map[string][]string{} // titles of commands by the class of their state
 	for _, c := range d.Commands {
-		switch c.Verdict.Class {
-		case "bad":
-			counts[0]++
-		case "wait":
-			counts[1]++
-		case "off":
-			counts[2]++
-		default:
-			counts[3]++
-		}
+		by[c.Verdict.Class] = append(by[c.Verdict.Class], c.Title)
 	}
-	n := len(d.Commands)
+	n, good := len(d.Commands), len(by["good"])
 	switch {
 	case d.Device == nil:
 		return verdict{"wait", "Waiting for its first poll", "Plug the camera in. It is told its configuration as soon as it asks; this page renews itself."}
 	case d.Device.Ago > s.cfg.Online:
 		return verdict{"bad", "Silent", "It asked " + ago(d.Device.Ago) + " for the last time. Is it switched on and in the network?"}
-	case counts[0] > 0:
-		return verdict{"bad", "Set-up failed", fmt.Sprintf("%d of %d settings did not work; see below what the camera answered.", counts[0], n)}
-	case counts[1] > 0:
-		return verdict{"wait", "Setting up", fmt.Sprintf("%d of %d settings are not in force yet.", counts[1], n)}
-	case counts[3] == 0 && strings.HasPrefix(d.Device.UserAgent, "camward"):
+	case by["bad"] != nil:
+		return verdict{"bad", "Set-up failed", "Did not work: " + strings.Join(by["bad"], ", ") + ". See below what the camera answered."}
+	case by["wait"] != nil:
+		return verdict{"wait", "Setting up", "Not in force yet: " + strings.Join(by["wait"], ", ") + "."}
+	case good == 0 && strings.HasPrefix(d.Device.UserAgent, "camward"):
 		return verdict{"wait", "Told", "The camera was told its configuration and has not said yet what became of it."}
-	case counts[3] == 0:
+	case good == 0:
 		return verdict{"off", "Told", "The camera asks for its configuration. Its firmware does not report what it made of it: " + uploadEvidence(d)}
-	case counts[2] > 0:
-		return verdict{"wait", "Setting up", fmt.Sprintf("%d of %d settings are in force; nothing was heard of the others yet.", counts[3], n)}
+	case good < n:
+		return verdict{"wait", "Setting up", "Not heard of yet: " + strings.Join(by["off"], ", ") + "."}
 	}
 	return verdict{"good", "Set up", fmt.Sprintf("All %d settings are in force.", n)}
 }

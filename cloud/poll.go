@@ -24,6 +24,9 @@ type pollBody struct {
 // maxResults bounds what one report may store; a camera has a handful of commands.
 const maxResults = 50
 
+// maxParameter bounds maker, model and local address, in bytes.
+const maxParameter = 200
+
 // poll answers a camera that asks for its configuration. Nobody authenticates here: firmware polls over plain HTTP
 // without credentials, and an unclaimed camera has none. A claimed camera's answer carries the owner's upload token,
 // which permits uploading and nothing else; the rate limit keeps strangers from trying MAC addresses, and
@@ -52,39 +55,44 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 
 // readPoll collects the parameters; those of the query are stronger.
 func readPoll(w http.ResponseWriter, r *http.Request) (*pollBody, error) {
-	var p pollBody
+	var b []byte
 	if r.Method == http.MethodPost || r.Method == http.MethodPut {
-		b, err := readBody(w, r)
-		if err != nil {
+		var err error
+		if b, err = readBody(w, r); err != nil {
 			return nil, err
 		}
-		t := strings.TrimSpace(string(b))
-		if strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") || t != "" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-			if err := json.Unmarshal(b, &p); err != nil {
-				return nil, badRequest("The body is not the JSON expected: %v", err)
-			}
-		} else if form, err := url.ParseQuery(t); err == nil {
-			p.Maker, p.Model, p.LocalAddress = form.Get("maker"), form.Get("model"), form.Get("ip_address_local")
-		}
 	}
-	q := r.URL.Query()
-	p.Maker = tame(or(q.Get("maker"), p.Maker), 200)
-	p.Model = tame(or(q.Get("model"), p.Model), 200)
-	p.LocalAddress = tame(or(q.Get("ip_address_local"), p.LocalAddress), 200)
-	return &p, checkPoll(q, &p)
+	return parsePoll(r.URL.Query(), r.Header.Get("Content-Type"), b)
 }
 
-// checkPoll refuses what no camera means.
-func checkPoll(q url.Values, p *pollBody) error {
-	for _, name := range []string{"maker", "model", "ip_address_local"} {
-		if len(q.Get(name)) > 200 {
-			return badRequest("The parameter %s has more than 200 bytes", name)
+// parsePoll reads what a stranger sent: texts come out short, in one line and printable. A body that is neither JSON nor a form
+// counts as none, unless it claims to be JSON.
+func parsePoll(q url.Values, contentType string, body []byte) (*pollBody, error) {
+	var p pollBody
+	t := strings.TrimSpace(string(body))
+	if strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") || t != "" && strings.HasPrefix(contentType, "application/json") {
+		if err := json.Unmarshal(body, &p); err != nil {
+			return nil, badRequest("The body is not the JSON expected: %v", err)
 		}
+	} else if form, err := url.ParseQuery(t); err == nil {
+		p.Maker, p.Model, p.LocalAddress = form.Get("maker"), form.Get("model"), form.Get("ip_address_local")
 	}
-	if len(p.Results) > maxResults {
+	for name, v := range map[string]*string{"maker": &p.Maker, "model": &p.Model, "ip_address_local": &p.LocalAddress} {
+		*v = or(q.Get(name), *v)
+		if len(*v) > maxParameter {
+			return nil, badRequest("The parameter %s has more than %d bytes", name, maxParameter)
+		}
+		*v = tame(*v, maxParameter)
+	}
+	return &p, checkResults(p.Results)
+}
+
+// checkResults refuses what no camera means.
+func checkResults(list []camio.Result) error {
+	if len(list) > maxResults {
 		return badRequest("More than %d results", maxResults)
 	}
-	for i, c := range p.Results {
+	for i, c := range list {
 		switch {
 		case c.ID == "" || c.State == "":
 			return badRequest("results[%d] needs id and state", i)

@@ -131,6 +131,7 @@ CREATE TABLE zones (
 	PRIMARY KEY (camera, name)
 ) WITHOUT ROWID;
 ALTER TABLE commands ADD COLUMN shown TEXT NOT NULL DEFAULT '';     -- JSON of the command, its token masked, for the device's page
+ALTER TABLE commands ADD COLUMN place INTEGER NOT NULL DEFAULT 0;   -- in the list
 ALTER TABLE devices ADD COLUMN trusted_ip TEXT NOT NULL DEFAULT ''; -- where the first poll, or the last one before the claim, came from
 ALTER TABLE devices ADD COLUMN other_ip TEXT NOT NULL DEFAULT '';   -- the last address that was refused the token
 ALTER TABLE devices ADD COLUMN other_poll INTEGER NOT NULL DEFAULT 0;

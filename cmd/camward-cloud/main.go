@@ -25,7 +25,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"camward/camio/profile"
 	"camward/cloud"
 )
 
@@ -153,12 +152,8 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
 	enc := zap.NewProductionEncoderConfig()
 	enc.EncodeTime = zapcore.ISO8601TimeEncoder
 	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.Lock(zapcore.AddSync(std.err)), level))
-	profiles, err := c.profiles()
-	if err != nil {
-		return err
-	}
 	s, err := c.open(log, func(cfg *cloud.Config) {
-		cfg.Profiles, cfg.NTPServer, cfg.PollPeriod = profiles, c.NTP, c.PollPeriod
+		cfg.Profiles, cfg.NTPServer, cfg.PollPeriod = c.Profiles, c.NTP, c.PollPeriod
 		cfg.ClaimFrom, cfg.TokenToFirstAddress = cloud.ClaimFrom(c.ClaimFrom), c.FirstOnly
 		cfg.MaxUpload, cfg.FTPHost, cfg.FTPPort = c.MaxUpload, c.FTPHost, c.FTPPort
 		cfg.FTPListen, cfg.FTPPublic, cfg.FTPPortLow, cfg.FTPPortHigh = c.FTP, c.FTPPublic, c.FTPPorts.low, c.FTPPorts.high
@@ -176,19 +171,6 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
 		return nil
 	}
 	return err
-}
-
-// profiles are the built-in makers and those of the operator's file.
-func (c *serveCmd) profiles() (*profile.Set, error) {
-	set := profile.Builtin()
-	if c.Profiles == "" {
-		return set, nil
-	}
-	b, err := os.ReadFile(c.Profiles)
-	if err != nil {
-		return nil, fmt.Errorf("profiles: %w", err)
-	}
-	return set.Extend(c.Profiles, b)
 }
 
 type userCmd struct {

@@ -128,6 +128,7 @@ async function renewStatus() {
   const fresh = new DOMParser().parseFromString(await r.text(), 'text/html').getElementById('status');
   if (!fresh || state.contains(document.activeElement)) return;
   showTimes(fresh);
+  for (const d of fresh.querySelectorAll('details')) d.open = document.getElementById(d.id)?.open ?? d.open;
   if (state.innerHTML !== fresh.innerHTML) state.replaceChildren(...fresh.childNodes);
 }
 
