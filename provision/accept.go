@@ -21,6 +21,7 @@ func (p *Poller) accept(cmds []camio.Command) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b := &p.book
+	b.collect(cmds...)
 	left := slices.Clone(b.records)
 	take := func(match func(*record) bool) *record {
 		i := slices.IndexFunc(left, match)
@@ -80,7 +81,6 @@ func (p *Poller) renew(r *record, c camio.Command, refusal error) {
 	r.State, r.HTTPStatus, r.Answer, r.Error, r.At, r.Report = "", 0, "", "", time.Now().Round(0), false
 	r.change++
 	b.changed = true
-	b.collect()
 	if state := b.before(c); state != "" {
 		// Two servers that do not agree, or one that lost its memory: content that changed has another date.
 		if r.Trial != nil && r.Trial.Key() == c.Key() {

@@ -62,7 +62,9 @@ type book struct {
 	unsaved []Entry // not yet in the journal's file
 	changed bool    // since the state file was written
 	fault   string  // why the files cannot be written
-	secrets []string
+
+	secrets   []string // of all commands, longest first
+	secretsOf map[camio.Command][]string
 }
 
 // current says that c is what the cloud wants now.

@@ -250,23 +250,34 @@ func beginsWord(s string) bool {
 	return s != "" && inWord(s[0]) && !(s[0] == '.' && (len(s) == 1 || !inWord(s[1])))
 }
 
-// collect gathers the secrets of all commands, longest first.
-func (b *book) collect() {
+// collect gathers the secrets of all commands known and of those given, longest first. It finds those of each command once.
+func (b *book) collect(more ...camio.Command) {
+	known := b.secretsOf
+	b.secretsOf = make(map[camio.Command][]string, len(known))
 	var all []string
-	for _, r := range b.records {
-		all = append(all, r.secrets()...)
+	add := func(c camio.Command) {
+		if _, done := b.secretsOf[c]; done {
+			return
+		}
+		found, ok := known[c]
+		if !ok {
+			found = secretValues(c)
+		}
+		b.secretsOf[c] = found
+		all = append(all, found...)
 	}
-	b.secrets = ordered(all)
-}
-
-func (r *record) secrets() []string {
-	all := secretValues(r.Command)
-	for _, c := range []*camio.Command{r.Good, r.Trial, r.Undo} {
-		if c != nil {
-			all = append(all, secretValues(*c)...)
+	for _, c := range more {
+		add(c)
+	}
+	for _, r := range b.records {
+		add(r.Command)
+		for _, c := range []*camio.Command{r.Good, r.Trial, r.Undo} {
+			if c != nil {
+				add(*c)
+			}
 		}
 	}
-	return all
+	b.secrets = ordered(all)
 }
 
 func ordered(secrets []string) []string {
@@ -280,12 +291,10 @@ func ordered(secrets []string) []string {
 // becomes a space or a question mark.
 func (b *book) clean(s string, more ...camio.Command) string {
 	secrets := b.secrets
-	if len(more) > 0 {
-		secrets = slices.Clone(secrets)
-		for _, c := range more {
-			secrets = append(secrets, secretValues(c)...)
+	for _, c := range more {
+		if _, known := b.secretsOf[c]; !known {
+			secrets = ordered(append(slices.Clone(secrets), secretValues(c)...))
 		}
-		secrets = ordered(secrets)
 	}
 	return printable(hide(mask(s, textForms), secrets))
 }
