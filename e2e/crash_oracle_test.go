@@ -321,6 +321,7 @@ func (c *crash) report(each time.Duration) {
 	slices.Sort(y.early)
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, "crash: "+format+"\n", args...) }
+	say("seed %d", c.seed)
 	say("%d kills, %.2f s each: %v", *crashKills, each.Seconds(), y)
 	say("the sweeps had found %.1f items each, %d of them something unfinished", float64(y.items)/float64(max(y.sweep, 1)), y.mending)
 	say("of the kills in a transfer %d came in its body, %d while it waited for the answer; %d items had been acknowledged, but not yet removed",
@@ -330,7 +331,7 @@ func (c *crash) report(each time.Duration) {
 		y.finished, len(c.ended), y.splits, y.stills, y.shown, y.missing)
 	if n := len(y.lost); n > 0 {
 		say("missing at the end of %d cut clips: median %v, 99 %% at most %v, all at most %v; %d times more than %v",
-			n, y.lost[n/2], y.lost[n*99/100], y.lost[n-1].Round(time.Millisecond), y.late, mayMiss)
+			n, y.lost[n/2], y.lost[n*99/100].Round(time.Millisecond), y.lost[n-1].Round(time.Millisecond), y.late, mayMiss)
 	}
 	if n := len(y.early); n > 0 {
 		say("%d of these were killed before their first fragment, which holds the pre-roll of %v, was written; %v old at most",
