@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -338,4 +340,28 @@ func TestAnUnknownMakerIsAnError(t *testing.T) {
 	if _, err := Handler("nobody"); err == nil || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A simulator serves whatever an end-to-end test sends it.
+func FuzzBoards(f *testing.F) {
+	for _, k := range known {
+		f.Add(k.maker, "GET", k.call, "", k.post)
+		f.Add(k.maker, "PUT", k.call, `Digest username="admin", realm="x\"", nonce=a, nc=00000001, uri="/"`, k.post)
+	}
+	f.Fuzz(func(t *testing.T, maker, method, target, authorization, body string) {
+		b, err := Handler(maker, Both(), NonceLife(time.Hour))
+		if err != nil {
+			return
+		}
+		before := b.Settings()
+		for _, header := range []string{authorization, "Basic YWRtaW46cGFzcyt3b3JkIDE="} {
+			w := httptest.NewRecorder()
+			b.ServeHTTP(w, &http.Request{Method: method, RequestURI: target, Header: http.Header{"Authorization": {header}}, Body: io.NopCloser(strings.NewReader(body))})
+			seen := b.Requests()
+			if after := b.Settings(); !seen[len(seen)-1].Accepted && !reflect.DeepEqual(before, after) {
+				t.Fatalf("%s %s changed %+v to %+v without a password", method, target, before, after)
+			}
+			before = b.Settings()
+		}
+	})
 }

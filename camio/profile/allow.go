@@ -54,15 +54,18 @@ func (p *Profile) endpoint(method, path string) (*endpoint, []param, error) {
 		return nil, nil, err
 	}
 	err = fmt.Errorf("%s %s is not on the list of %s", method, short(file), p.Maker)
+	furthest := -1
 	for _, e := range p.endpoints {
 		if !e.is(method, file) {
 			continue
 		}
-		params, why := e.check(query)
+		params, passed, why := e.check(query)
 		if why == nil {
 			return e, params, nil
 		}
-		err = fmt.Errorf("%s: %w", short(file), why)
+		if passed > furthest { // of several ends of one address the one that was meant says why
+			furthest, err = passed, fmt.Errorf("%s: %w", short(file), why)
+		}
 	}
 	return nil, nil, err
 }
@@ -104,34 +107,33 @@ func splitPath(path string) (file, query string, err error) {
 	return file, query, nil
 }
 
-// check holds a query against the endpoint's parameters.
-func (e *endpoint) check(query string) ([]param, error) {
-	params, err := e.split(query)
-	if err != nil {
-		return nil, err
+// check holds a query against the endpoint's parameters. It also tells how many of them passed.
+func (e *endpoint) check(query string) (params []param, passed int, err error) {
+	if params, err = e.split(query); err != nil {
+		return nil, 0, err
 	}
 	have := map[string]bool{}
 	for _, p := range params {
 		pattern, listed := e.query[p.name]
 		switch {
 		case !listed && !e.others:
-			return nil, fmt.Errorf("parameter %s is not on the list", p.name)
+			return nil, len(have), fmt.Errorf("parameter %s is not on the list", p.name)
 		case !listed && e.listedFold(p.name):
-			return nil, fmt.Errorf("parameter %s is spelled in another case", p.name)
+			return nil, len(have), fmt.Errorf("parameter %s is spelled in another case", p.name)
 		case !listed:
 			pattern = classes["text"]
 		}
 		if !pattern.MatchString(p.value) {
-			return nil, fmt.Errorf("parameter %s has a value that is not allowed", p.name)
+			return nil, len(have), fmt.Errorf("parameter %s has a value that is not allowed", p.name)
 		}
 		have[p.name] = true
 	}
 	for _, name := range e.required {
 		if !have[name] {
-			return nil, fmt.Errorf("parameter %s is missing", name)
+			return nil, len(have), fmt.Errorf("parameter %s is missing", name)
 		}
 	}
-	return params, nil
+	return params, len(have), nil
 }
 
 func (e *endpoint) listedFold(name string) bool {

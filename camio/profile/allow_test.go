@@ -143,6 +143,23 @@ func TestAllowsRefusesWhatCouldBeReadInTwoWays(t *testing.T) {
 	}
 }
 
+func TestARefusalNamesWhatIsWrong(t *testing.T) {
+	for _, tt := range []struct{ maker, path, want string }{
+		{"Foscam", strings.Replace(foscamTime, "time.nist.gov", "evil", 1), "parameter ntpServer has a value that is not allowed"},
+		{"Foscam", "/cgi-bin/CGIProxy.fcgi?cmd=setFtpConfig&ftpPort=21", "parameter ftpAddr is missing"},
+		{"Foscam", foscamTime + "&usr=admin", "parameter usr is not on the list"},
+		{"Dahua", dahuaNTP + "&ntp.address=x", "parameter ntp.address comes twice"},
+		{"Dahua", "/cgi-bin/../x", "dot segment"},
+		{"Dahua", "/cgi-bin/userManager.cgi", "GET /cgi-bin/userManager.cgi is not on the list of Dahua"},
+		{"Sharx", "/form/setNtp?enable=1", "parameter enable is spelled in another case"},
+		{"Sharx", sharxPing + "&x=%0d", `parameter x has a '\r', plain or encoded`},
+	} {
+		if err := builtinProfile(t, tt.maker).Allows("GET", tt.path); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %s: %v, want %q", tt.maker, tt.path, err, tt.want)
+		}
+	}
+}
+
 // view is what a firmware makes of a query: by which character it cuts, whether it decodes before or after, and which of two wins.
 type view struct {
 	separators  string

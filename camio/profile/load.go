@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -10,7 +11,10 @@ import (
 
 // Bounds of a profile file: what a person writes stays far below them.
 const (
-	maxFile     = 256 << 10 // bytes
+	maxFile     = 128 << 10 // bytes
+	maxLine     = 5 << 10   // bytes of any line
+	maxNesting  = 2000      // brackets and braces that open something, in the whole file
+	maxInLine   = 100       // indicators of YAML ("- ", "? ", ": ") within one line, each of which may open a level
 	maxProfiles = 64
 	maxList     = 64      // entries of any list or map within a profile
 	maxText     = 4 << 10 // bytes of any value
@@ -85,8 +89,8 @@ type commandYAML struct {
 
 // load reads a file of profiles and reports every fault in it.
 func load(name string, text []byte) ([]*Profile, error) {
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("profiles: %d bytes, at most %d (%s)", len(text), maxFile, name)
+	if err := readable(name, text); err != nil {
+		return nil, err
 	}
 	l := &loader{name: name, lines: map[string]int{}}
 	var f fileYAML
@@ -112,6 +116,31 @@ func load(name string, text []byte) ([]*Profile, error) {
 		return nil, errors.Join(l.errs...)
 	}
 	return out, nil
+}
+
+// readable refuses what no person writes and the YAML library takes minutes for: its time grows with the square of the depth.
+func readable(name string, text []byte) error {
+	if len(text) > maxFile {
+		return fmt.Errorf("the file: %d bytes, at most %d (%s)", len(text), maxFile, name)
+	}
+	if n := bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{")); n > maxNesting {
+		return fmt.Errorf("the file: %d brackets and braces, at most %d (%s)", n, maxNesting, name)
+	}
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		indicators := 0
+		for i := 1; i < len(line); i++ {
+			blank := line[i] == ' ' || line[i] == '\t' || line[i] == '\n' || line[i] == '\r'
+			if c := line[i-1]; blank && (c == '-' || c == '?' || c == ':') || c == '&' || c == '!' || c == '*' {
+				indicators++
+			}
+		}
+		if len(line) > maxLine || indicators > maxInLine {
+			return fmt.Errorf("the file: a line of %d bytes with %d levels, at most %d and %d (%s:%d)", len(line), indicators, maxLine, maxInLine, name, n)
+		}
+	}
+	return nil
 }
 
 var (

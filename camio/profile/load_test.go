@@ -5,6 +5,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"camward/camio"
 )
 
 func mustCompile(s string) *regexp.Regexp { return regexp.MustCompile(s) }
@@ -42,6 +46,45 @@ func TestAUsersFileAddsAndReplacesMakers(t *testing.T) {
 	}
 	if got := strings.Join(s.Makers(), " "); got != "Acme D-Link Dahua Foscam Hikvision Sharx axis camward" {
 		t.Errorf("makers %s", got)
+	}
+}
+
+func TestBodiesAreEscapedAsTheirTypeNeeds(t *testing.T) {
+	s, err := Builtin().Extend("mine.yml", []byte(`profiles:
+  - maker: Acme
+    success: ok
+    endpoints:
+      - {methods: [POST], path: /json}
+      - {methods: [PUT], path: /form}
+    commands:
+      - {id: a, method: POST, path: /json, content_type: application/json, body: '{"name": "{{camera}}", "zones": {{raw zones}}}'}
+      - id: b
+        method: PUT
+        path: /form
+        content_type: application/x-www-form-urlencoded
+        body: |-
+          name={{camera}}&server={{ntp_server}}
+        no_auth: true
+        success: fine
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := s.Find("acme", "", "")
+	v := everything()
+	v.Camera, v.Zones = `Bob's "front" & back`, []camio.Zone{}
+	got, err := p.Commands(v)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	want := []camio.Command{
+		{ID: "a", Method: "POST", Path: "/json", ContentType: "application/json", IsAuthRequired: true, RegexResponse: "ok",
+			Body: `{"name": "Bob's \"front\" \u0026 back", "zones": []}`},
+		{ID: "b", Method: "PUT", Path: "/form", ContentType: "application/x-www-form-urlencoded", RegexResponse: "fine",
+			Body: "name=Bob%27s%20%22front%22%20%26%20back&server=time.nist.gov"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }
 
@@ -119,6 +162,16 @@ func TestFilesThatAreNoProfilesAreRefusedInOneLine(t *testing.T) {
 		"long expression":     "profiles:\n  - {maker: x, success: '" + strings.Repeat("a", 1100) + "'}\n",
 		"query without names": "profiles:\n  - {maker: x, auth: query}\n",
 		"deep":                "profiles: " + strings.Repeat("[", 5000),
+		"deep in lines":       strings.Repeat("[\n", 2001),
+		"levels in a line":    strings.Repeat("- ", 101) + "x\n",
+		"long line":           "profiles: " + strings.Repeat("x", 6000) + "\n",
+		"long value":          "profiles:\n  - maker: " + strings.Repeat("x", 5000) + "\n",
+		"no list":             "profiles:\n  - {maker: x, aliases: y, success: a}\n",
+		"no mapping":          "profiles: [x]\n",
+		"no single value":     "profiles:\n  - {maker: [x], success: a}\n",
+		"no number":           "profiles:\n  - {maker: x, port: 8o, success: a}\n",
+		"no boolean":          "profiles:\n  - {maker: x, commands: [{id: a, no_auth: 1}]}\n",
+		"many parameters":     "profiles:\n  - {maker: x, endpoints: [{path: /x, query: {" + strings.Repeat("a: b, ", 65) + "}}]}\n",
 	} {
 		_, err := Builtin().Extend("mine.yml", []byte(text))
 		if err == nil {

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,5 +93,3 @@ func (l *loader) merge(key string, m *mergeYAML) {
 		l.fault(key+".merge.read", "%v", err)
 	}
 }
-
-var errNotXML = errors.New("is not XML that can be read")

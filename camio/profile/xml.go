@@ -15,6 +15,8 @@ const (
 	maxElements = 2000
 )
 
+var errNotXML = errors.New("is not XML that can be read")
+
 // An element is a node of a small XML tree that keeps names, prefixes and attributes as they came.
 type element struct {
 	name     xml.Name // Space is the prefix, not its address
