@@ -19,7 +19,7 @@ UNIT = $$($(GO) list ./... | grep -v '^camward/e2e$$')
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test check fmt vet lint unit cross e2e crash faults lab lab1 bench fresh deps deps-test clean help
+.PHONY: build run test check fmt vet lint unit cross e2e crash faults story fuzz lab lab1 bench fresh deps deps-test clean help
 
 build: ## build bin/camward (static) and bin/camward-cloud
 	CGO_ENABLED=1 $(GO) build $(STATIC) -o bin/ ./cmd/camward
@@ -65,6 +65,13 @@ crash: deps-test build ## KILLS=1000 times SIGKILL at random moments; what the c
 
 faults: deps-test build ## bad networks, bad servers, a full disk, a day offline
 	$(GO) test -count=1 -timeout 40m ./e2e -run '^(TestNetwork|TestServer|TestDisk|TestOffline)' -v -faults full
+
+story: deps-test build ## each maker's camera from unclaimed to rolled back, with a simulator as its firmware
+	$(GO) test -count=1 -timeout 15m ./e2e -run '^TestStory' -v
+
+TIME ?= 10m
+fuzz: ## TIME=10m of every fuzz target of the tree
+	$(GO) run ./scripts/fuzz -time $(TIME)
 
 lab: deps-test build cross ## boot arm64 and armhf guests with real V4L2 drivers and run the agent there
 	$(GO) test -count=1 -timeout 10m -v ./scripts/lab -lab arm64,armhf

@@ -264,7 +264,7 @@ func (d *device) Settings() (all cgi.Settings) {
 		}
 	}
 	id := d.agent.id
-	all.Info = cgi.Info{MAC: id.MAC, Maker: id.Maker, Model: id.Model, Firmware: d.agent.version, Camera: all.HTTPAlarm.Camera}
+	all.Info = cgi.Info{MAC: id.MAC, Maker: id.Maker, Model: id.Model, Serial: id.Serial, Firmware: id.Firmware, Camera: all.HTTPAlarm.Camera}
 	if ip := board.LocalAddress(d.agent.base.Hostname()); ip != nil {
 		all.Info.LocalIP = ip.String()
 	}

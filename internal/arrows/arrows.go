@@ -119,6 +119,7 @@ var AgentModules = []string{
 	"go.uber.org/zap",
 	"golang.org/x/crypto",
 	"golang.org/x/image",
+	"golang.org/x/net", // of beevik/ntp
 	"golang.org/x/sync",
 	"golang.org/x/sys",
 	"golang.org/x/term",
