@@ -38,10 +38,10 @@ func Log(l *zap.Logger) Option { return func(c *cloud.Config) { c.Log = l } }
 func New(t testing.TB, options ...Option) *Cloud {
 	t.Helper()
 	cfg := cloud.Config{Data: t.TempDir(), Log: zap.NewNop()}
-	// The handler is set once the address, which links and commands carry, is known.
-	var handler http.Handler
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	cfg.BaseURL = srv.URL
+	// It listens before it serves: links and commands carry the address.
+	srv := httptest.NewUnstartedServer(nil)
+	url := "http://" + srv.Listener.Addr().String()
+	cfg.BaseURL = url
 	for _, o := range options {
 		o(&cfg)
 	}
@@ -50,7 +50,8 @@ func New(t testing.TB, options ...Option) *Cloud {
 		srv.Close()
 		t.Fatal(err)
 	}
-	handler = s.Handler()
+	srv.Config.Handler = s.Handler()
+	srv.Start()
 	t.Cleanup(func() {
 		srv.Close()
 		if err := s.Close(); err != nil {
@@ -61,7 +62,7 @@ func New(t testing.TB, options ...Option) *Cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Cloud{URL: srv.URL, Account: acc, Server: s}
+	return &Cloud{URL: url, Account: acc, Server: s}
 }
 
 // Do sends a request with the account's OAuth token and returns the status and body. The path begins with a slash.

@@ -41,9 +41,9 @@ func result(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 // startServer runs serve as a process and returns it with its address.
-func startServer(t *testing.T, data string) (*exec.Cmd, string, *bytes.Buffer) {
+func startServer(t *testing.T, data string, more ...string) (*exec.Cmd, string, *bytes.Buffer) {
 	t.Helper()
-	cmd := command(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "debug", "--ftp-host", "127.0.0.1")
+	cmd := command(t, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "debug", "--ftp-host", "127.0.0.1"}, more...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -131,6 +131,57 @@ func TestServeAndTheVerbsBesideIt(t *testing.T) {
 		if strings.Contains(log.String(), acc[k]) {
 			t.Errorf("the log holds the %s", k)
 		}
+	}
+}
+
+func TestTokenIsReplacedBesideTheRunningServer(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	file := filepath.Join(t.TempDir(), "makers.yml")
+	more := "profiles:\n  - maker: Acme\n    auth: basic\n    success: OK\n    endpoints:\n      - path: /cgi/time\n        query: {server: \"@host\"}\n" +
+		"    commands:\n      - id: time\n        path: /cgi/time?server={{ntp_server}}\n"
+	if err := os.WriteFile(file, []byte(more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd, addr, _ := startServer(t, data, "--profiles", file, "--ntp", "ntp.example.org", "--poll-period", "45s", "--claim-from", "anywhere", "--token-to-first-address")
+	_, out, _ := result(t, "user", "add", "test@example.com", "--json", "--data", data)
+	var acc, shown, replaced cloud.Account
+	if err := json.Unmarshal([]byte(out), &acc); err != nil {
+		t.Fatal(err)
+	}
+	token(t, &shown, data)
+	token(t, &replaced, data, "--rotate")
+	if shown.UploadToken != acc.UploadToken || replaced.UploadToken == acc.UploadToken || replaced.UploadToken == "" || replaced.OAuthToken != "" {
+		t.Errorf("shown %q, replaced %q, at first %q", shown.UploadToken, replaced.UploadToken, acc.UploadToken)
+	}
+	for path, want := range map[string]string{
+		"/api/tokens/" + acc.UploadToken + "/hint":      "No account",
+		"/api/tokens/" + replaced.UploadToken + "/hint": "test@...",
+		"/api/cameras/00E04CC27CC5?maker=acme":          "/cgi/time?server=ntp.example.org",
+		"/api/cameras/00E04CC27CC6?maker=Sharx":         "MIN=0&SEC=45",
+	} {
+		res, err := http.Get(addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %s %v, want %s", path, b, err, want)
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func token(t *testing.T, into *cloud.Account, data string, args ...string) {
+	t.Helper()
+	code, out, errs := result(t, append([]string{"user", "token", "test@example.com", "--json", "--data", data}, args...)...)
+	if err := json.Unmarshal([]byte(out), into); code != 0 || err != nil {
+		t.Fatalf("user token: %d %s %s", code, out, errs)
 	}
 }
 
@@ -227,6 +278,12 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"serve", "--data", file}, 1, "not a directory"},
 		{[]string{"serve", "--data", t.TempDir(), "--listen", "256.0.0.1:x"}, 1, "listen on 256.0.0.1:x"},
 		{[]string{"serve", "--data", t.TempDir(), "--base-url", "nonsense"}, 1, "base URL"},
+		{[]string{"serve", "--data", t.TempDir(), "--ntp", "a&b"}, 1, "NTP server"},
+		{[]string{"serve", "--data", t.TempDir(), "--ftp-host", "ftp://x"}, 1, "FTP host"},
+		{[]string{"serve", "--data", t.TempDir(), "--poll-period", "1s"}, 1, "poll period"},
+		{[]string{"serve", "--data", t.TempDir(), "--claim-from", "mars"}, 2, "nearby"},
+		{[]string{"serve", "--data", t.TempDir(), "--profiles", file + ".yml"}, 1, "no such file"},
+		{[]string{"user", "token", "test@example.com", "--data", filepath.Join(filepath.Dir(file), "nowhere")}, 1, "no data in"},
 	}
 	for _, tt := range tests {
 		code, out, errs := result(t, tt.args...)
