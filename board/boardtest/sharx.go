@@ -87,13 +87,14 @@ func (s *sharx) period(f map[string]string) error {
 		}
 		d += time.Duration(n) * unit
 	}
-	if s.set.Poll = f["ENABLE"] == "1"; !s.set.Poll {
+	if f["ENABLE"] == "0" {
+		s.set.Poll = false
 		return nil
 	}
 	if d == 0 {
 		return fmt.Errorf("wrong value of SEC")
 	}
-	s.set.PollURL, s.set.PollPeriod = f["URL"], d
+	s.set.Poll, s.set.PollURL, s.set.PollPeriod = true, f["URL"], d
 	return nil
 }
 

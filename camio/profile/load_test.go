@@ -115,7 +115,7 @@ func TestEveryFaultOfAFileIsReportedWithItsKeyAndLine(t *testing.T) {
         path: /a/../b
         query: {a: "@what", "b c": x, d: "a)(b", e: ""}
         required: [zz]
-        target: {kind: smtp}
+        target: {kind: smtp, url: a, host: ["a if b"]}
         merge: {read: x}
         others: maybe
       - {path: [/ok]}
@@ -138,7 +138,7 @@ func TestEveryFaultOfAFileIsReportedWithItsKeyAndLine(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{".maker:", ".aliases[0]:", ".auth:", ".port:", ".model:", ".snapshot:", ".success:", ".methods[1]:", "endpoints[0].path:", ".query.a:", ".query.b c:",
-		".query.d:", ".query.e:", ".required:", ".target.kind:", ".target:", ".merge.read:", "commands[0].id:", "commands[0].path:", "commands[0].body:", "commands[0].needs[0]:"} {
+		".query.d:", ".query.e:", ".required:", ".target.kind:", ".target:", ".target.host[0]:", ".merge.read:", "commands[0].id:", "commands[0].path:", "commands[0].body:", "commands[0].needs[0]:"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing", want)
 		}

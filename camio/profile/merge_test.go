@@ -280,6 +280,8 @@ func TestATargetThatCannotBeReadForSureHasNoHost(t *testing.T) {
 		{"Hikvision", ftp("<hostName>good</hostName><ipAddress>6.6.6.6</ipAddress>")}, // the firmware would choose
 		{"Hikvision", ftp("<hostName>good</hostName><hostName>evil</hostName>")},
 		{"Hikvision", ftp("<hostName>good</hostName></FTPNotification><FTPNotification><hostName>evil</hostName>")},
+		{"Hikvision", ftp("<addressingFormatType>ipaddress</addressingFormatType><hostName>good</hostName>")}, // one that was there before counts
+		{"Hikvision", ftp("<hostName>good</hostName>")},
 		{"Hikvision", ftp("<portNo>21</portNo>")},
 		{"Hikvision", ftp("<hostName>good</hostName><portNo>0x15</portNo>")},
 		{"Hikvision", ftp("<hostName>good")},

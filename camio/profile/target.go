@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -12,7 +13,7 @@ import (
 
 // Target returns the server that a command points the device to; false if it points to none, because it sets something else or
 // switches the sending off. A command that isn't allowed has none. An address that can't be read gives a Target without a
-// Host: it can't be confirmed.
+// Host: it can't be confirmed. The command is the cloud's, as it was before a Merge.
 func (p *Profile) Target(c camio.Command) (Target, bool) {
 	e, params, err := p.endpoint(c.Method, c.Path)
 	if err != nil || e.target == nil {
@@ -32,12 +33,16 @@ func (p *Profile) Target(c camio.Command) (Target, bool) {
 		}
 	}
 	var hosts []string
-	for _, name := range t.Host {
+	sure := true
+	for _, choice := range t.Host {
+		name, condition, conditional := strings.Cut(choice, " if ")
 		if h := strings.Trim(get(name), "[]"); h != "" {
+			decides, value, _ := strings.Cut(condition, "=")
+			sure = sure && (!conditional || get(decides) == value)
 			hosts = append(hosts, h)
 		}
 	}
-	if len(hosts) == 1 && classes["host"].MatchString(hosts[0]) { // of two the firmware would choose
+	if len(hosts) == 1 && sure && classes["host"].MatchString(hosts[0]) { // of two the firmware would choose
 		out.Host = hosts[0]
 	}
 	if t.URL != "" {
@@ -132,6 +137,13 @@ func (l *loader) target(key string, t *targetYAML) {
 	}
 	if t.Kind != TargetPoll && t.Kind != TargetFTP && t.Kind != TargetUpload {
 		l.fault(key+".target.kind", "%q is none of poll, ftp, upload", short(t.Kind))
+	}
+	for i, choice := range t.Host {
+		name, condition, conditional := strings.Cut(choice, " if ")
+		decides, value, equal := strings.Cut(condition, "=")
+		if strings.Contains(name, " ") || conditional && (!equal || decides == "" || value == "" || strings.Contains(condition, " ")) {
+			l.fault(fmt.Sprintf("%s.target.host[%d]", key, i), "%q is neither NAME nor NAME if OTHER=value", short(choice))
+		}
 	}
 	if (t.URL == "") == (len(t.Host) == 0) {
 		l.fault(key+".target", "needs either url or host")
