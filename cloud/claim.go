@@ -21,7 +21,7 @@ import (
 //
 // What remains: somebody with an account can poll and claim for a MAC address that has never been heard of. The owner then sees the
 // camera refused as another's. Config.TokenToFirstAddress keeps such a camera from being told the stranger's token. Behind a
-// reverse proxy all addresses are the proxy's and ClaimNearby refuses nobody.
+// reverse proxy that is not among Config.TrustedProxies all addresses are the proxy's and ClaimNearby refuses nobody.
 type ClaimFrom string
 
 // The places.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -48,6 +49,8 @@ type Config struct {
 	// whose address changes, its owner has to confirm the new one on its page.
 	TokenToFirstAddress bool
 	ClaimFrom           ClaimFrom // ClaimNearby
+
+	TrustedProxies []netip.Prefix // reverse proxies whose X-Forwarded-For is believed; without, all their clients count as one address
 
 	FTPListen       string // address for uploads by FTP, such as :21; none if empty
 	FTPPublic       string // IPv4 address or host name for passive data connections; the one that the client connected to
@@ -218,7 +221,7 @@ func (c *Config) setDefaults() error {
 }
 
 // Handler answers every request of the server: the API under /api, and the pages.
-func (s *Server) Handler() http.Handler { return s.router }
+func (s *Server) Handler() http.Handler { return s.forwarded(s.router) }
 
 // Run listens on cfg.Listen and serves until ctx ends, then lets running requests finish for up to
 // 10 s. It returns ctx's cause, or why it could not listen or serve.

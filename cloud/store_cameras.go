@@ -229,6 +229,28 @@ func claim(ctx context.Context, tx *sql.Tx, account int64, mac, name string, now
 	return trustLast(ctx, tx, mac)
 }
 
+// Release takes the device with this MAC address from whoever claimed it. The camera and its events stay.
+func (s *Server) Release(ctx context.Context, mac string) error {
+	m, ok := parseMAC(mac)
+	if !ok {
+		return fmt.Errorf("release: %q is not a MAC address", mac)
+	}
+	err := s.store.write(ctx, func(tx *sql.Tx) error {
+		cam, err := cameraByMAC(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		return release(ctx, tx, cam.Account, m)
+	})
+	if errors.Is(err, errNotFound) {
+		return fmt.Errorf("release %s: nobody has claimed it", m)
+	}
+	if err != nil {
+		return fmt.Errorf("release %s: %w", m, err)
+	}
+	return nil
+}
+
 // release takes the device from its camera, which keeps its events. From its next poll the device is told what any
 // unclaimed one is, and may be claimed again by anyone.
 func release(ctx context.Context, tx *sql.Tx, account int64, mac string) error {

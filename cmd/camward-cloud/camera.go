@@ -11,8 +11,9 @@ import (
 )
 
 type cameraCmd struct {
-	Claim cameraClaimCmd `cmd:"" help:"Give a camera that polls to an account."`
-	List  cameraListCmd  `cmd:"" help:"List cameras, and devices that wait to be claimed."`
+	Claim   cameraClaimCmd   `cmd:"" help:"Give a camera that polls to an account."`
+	Release cameraReleaseCmd `cmd:"" help:"Take a camera from the account that claimed it; its events stay there."`
+	List    cameraListCmd    `cmd:"" help:"List cameras, and devices that wait to be claimed."`
 }
 
 type cameraClaimCmd struct {
@@ -32,6 +33,24 @@ func (c *cameraClaimCmd) Run(ctx context.Context, std *stdio) (err error) {
 		return err
 	}
 	_, err = fmt.Fprintf(std.out, "claimed %s for %s as %s\n", c.MAC, c.User, c.Name)
+	return err
+}
+
+type cameraReleaseCmd struct {
+	dataFlags
+	MAC string `arg:"" name:"mac" help:"MAC address of the camera."`
+}
+
+func (c *cameraReleaseCmd) Run(ctx context.Context, std *stdio) (err error) {
+	s, err := c.openExisting()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.Release(ctx, c.MAC); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.out, "released %s\n", c.MAC)
 	return err
 }
 

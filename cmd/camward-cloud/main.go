@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -120,8 +121,10 @@ type serveCmd struct {
 	Profiles   string        `help:"More camera makers, or others in place of the built-in ones: a YAML file in the form of camward's own." placeholder:"FILE" type:"path"`
 	NTP        string        `name:"ntp" help:"Time server that cameras are told to set their clocks by." default:"${ntp}" placeholder:"HOST"`
 	PollPeriod time.Duration `name:"poll-period" help:"How often cameras are told to ask for their configuration." default:"30s"`
-	ClaimFrom  string        `name:"claim-from" help:"From where a camera may be claimed on the pages and by the API: nearby, the network that it polls from; anywhere. Behind a reverse proxy nearby refuses nobody." default:"nearby" enum:"nearby,anywhere"`
+	ClaimFrom  string        `name:"claim-from" help:"From where a camera may be claimed on the pages and by the API: nearby, the network that it polls from; anywhere. Behind a reverse proxy nearby refuses nobody unless --trusted-proxy names it." default:"nearby" enum:"nearby,anywhere"`
 	FirstOnly  bool          `name:"token-to-first-address" help:"Tell a claimed camera its upload token only at the address that it was claimed at, or that its owner confirms. Whoever knows a camera's MAC address can read the token otherwise."`
+
+	Proxies []network `name:"trusted-proxy" help:"Address or network of a reverse proxy whose X-Forwarded-For tells the client's address. May be repeated." placeholder:"CIDR"`
 
 	LogLevel string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
@@ -144,6 +147,23 @@ func (p *ports) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// network is an address range like 10.0.0.0/8, or one address.
+type network struct{ netip.Prefix }
+
+// UnmarshalText is how the command line reads it.
+func (n *network) UnmarshalText(b []byte) error {
+	if a, err := netip.ParseAddr(string(b)); err == nil {
+		n.Prefix = netip.PrefixFrom(a, a.BitLen())
+		return nil
+	}
+	p, err := netip.ParsePrefix(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is neither an address nor a network like 10.0.0.0/8", b)
+	}
+	n.Prefix = p.Masked()
+	return nil
+}
+
 func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
 	level, err := zapcore.ParseLevel(c.LogLevel)
 	if err != nil {
@@ -154,6 +174,9 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
 	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.Lock(zapcore.AddSync(std.err)), level))
 	s, err := c.open(log, func(cfg *cloud.Config) {
 		cfg.Profiles, cfg.NTPServer, cfg.PollPeriod = c.Profiles, c.NTP, c.PollPeriod
+		for _, p := range c.Proxies {
+			cfg.TrustedProxies = append(cfg.TrustedProxies, p.Prefix)
+		}
 		cfg.ClaimFrom, cfg.TokenToFirstAddress = cloud.ClaimFrom(c.ClaimFrom), c.FirstOnly
 		cfg.MaxUpload, cfg.FTPHost, cfg.FTPPort = c.MaxUpload, c.FTPHost, c.FTPPort
 		cfg.FTPListen, cfg.FTPPublic, cfg.FTPPortLow, cfg.FTPPortHigh = c.FTP, c.FTPPublic, c.FTPPorts.low, c.FTPPorts.high

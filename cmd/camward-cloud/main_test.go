@@ -106,6 +106,11 @@ func TestServeAndTheVerbsBesideIt(t *testing.T) {
 		{"camera list --json", 0, `"mac":"00E04CC27CC5"`},
 		{"camera claim nonsense --user test@example.com --name front", 1, "not a MAC address"},
 		{"camera claim 00:E0:4C:C2:7C:C6 --user nobody@example.com --name front", 1, "no such user"},
+		{"camera release 00:E0:4C:C2:7C:C5", 0, "released"},
+		{"camera release 00:E0:4C:C2:7C:C5", 1, "nobody has claimed it"},
+		{"camera release x", 1, "not a MAC address"},
+		{"camera list", 0, "(unclaimed)"},
+		{"camera claim 00:E0:4C:C2:7C:C5 --user test@example.com --name front", 0, "claimed"},
 		{"user list", 0, "test@example.com"},
 		{"user list --json", 0, `"email":"test@example.com"`},
 		{"user link test@example.com", 0, "/signin/"},
@@ -142,7 +147,8 @@ func TestTokenIsReplacedBesideTheRunningServer(t *testing.T) {
 	if err := os.WriteFile(file, []byte(more), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd, addr, _ := startServer(t, data, "--profiles", file, "--ntp", "ntp.example.org", "--poll-period", "45s", "--claim-from", "anywhere", "--token-to-first-address")
+	cmd, addr, _ := startServer(t, data, "--profiles", file, "--ntp", "ntp.example.org", "--poll-period", "45s", "--claim-from", "anywhere", "--token-to-first-address",
+		"--trusted-proxy", "127.0.0.1", "--trusted-proxy", "10.0.0.0/8")
 	_, out, _ := result(t, "user", "add", "test@example.com", "--json", "--data", data)
 	var acc, shown, replaced cloud.Account
 	if err := json.Unmarshal([]byte(out), &acc); err != nil {
@@ -282,6 +288,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"serve", "--data", t.TempDir(), "--ftp-host", "ftp://x"}, 1, "FTP host"},
 		{[]string{"serve", "--data", t.TempDir(), "--poll-period", "1s"}, 1, "poll period"},
 		{[]string{"serve", "--data", t.TempDir(), "--claim-from", "mars"}, 2, "nearby"},
+		{[]string{"serve", "--data", t.TempDir(), "--trusted-proxy", "nginx"}, 2, "nginx"},
 		{[]string{"serve", "--data", t.TempDir(), "--profiles", file + ".yml"}, 1, "no such file"},
 		{[]string{"user", "token", "test@example.com", "--data", filepath.Join(filepath.Dir(file), "nowhere")}, 1, "no data in"},
 	}
