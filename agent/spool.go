@@ -120,7 +120,7 @@ func (s *lateSpool) alive() error {
 	select {
 	case <-answered:
 		return nil
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Second):
 		return errHangs
 	}
 }

@@ -47,11 +47,20 @@ func (a *Agent) Status() Status {
 	for _, p := range a.cameras {
 		s.Cameras = append(s.Cameras, CameraStatus{Name: p.name, Capture: p.camera.Status(), Motion: p.motionStatus(), Clip: p.recorder.Status()})
 	}
+	s.Poll.LastPoll, s.Poll.LastOK = today(s.Poll.LastPoll), today(s.Poll.LastOK)
 	var err error
 	if s.Uploader, err = a.spool.Status(); err != nil {
 		s.Spool = err.Error()
 	}
 	return s
+}
+
+// today dates a moment of this process anew: how long ago it was is known for sure, while the clock may have been set since.
+func today(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return time.Now().Add(-time.Since(t)).Round(0)
 }
 
 // newServer hangs the agent's routes on its HTTP server.

@@ -16,17 +16,19 @@ import (
 
 // testCloud is a camward-cloud process on the host's loopback.
 type testCloud struct {
-	url         string
+	url, data   string
 	OAuthToken  string `json:"oauth_token"`
 	UploadToken string `json:"upload_token"`
 }
 
-// startCloud runs the built server on a port of its choice, with one account.
-func startCloud(t *testing.T) *testCloud {
+// cloudProgram is the server as make build leaves it.
+const cloudProgram = "../../bin/camward-cloud"
+
+// startCloud runs the built server on a port of its choice, with one account and further flags of serve.
+func startCloud(t *testing.T, flags ...string) *testCloud {
 	t.Helper()
-	const program = "../../bin/camward-cloud"
 	data := t.TempDir()
-	cmd := exec.Command(program, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "warn")
+	cmd := exec.Command(cloudProgram, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "warn"}, flags...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -45,8 +47,8 @@ func startCloud(t *testing.T) *testCloud {
 	if err != nil {
 		t.Fatalf("camward-cloud said no address: %v", err)
 	}
-	c := &testCloud{url: strings.TrimSpace(line[strings.LastIndex(line, " ")+1:])}
-	add := exec.Command(program, "user", "add", "lab@example.com", "--json", "--data", data, "--base-url", c.url)
+	c := &testCloud{data: data, url: strings.TrimSpace(line[strings.LastIndex(line, " ")+1:])}
+	add := exec.Command(cloudProgram, "user", "add", "lab@example.com", "--json", "--data", data, "--base-url", c.url)
 	add.Stderr = os.Stderr
 	account, err := add.Output()
 	if err == nil {

@@ -47,7 +47,7 @@ func MachineByName(name string) (Machine, error) {
 // Modules the guest always loads, in groups that may be loaded one after the other.
 var (
 	bootModules  = []string{"virtio_mmio", "virtio_net", "9pnet_virtio", "9p"}
-	mediaModules = []string{"vivid", "uvcvideo", "vhci_hcd"}
+	mediaModules = []string{"vivid", "uvcvideo", "vhci_hcd", "softdog"}
 )
 
 // An Image is a kernel with what the guest needs of its modules, cached in a folder:

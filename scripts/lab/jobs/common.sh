@@ -7,12 +7,15 @@ note() {
 	echo "job: $up $*"
 }
 
+# uptime_s - whole seconds since boot; the date may be set in between
+uptime_s() { cut -d. -f1 /proc/uptime; }
+
 # wait_for SECONDS COMMAND... - until the command succeeds; the job fails if it never does
 wait_for() {
-	deadline=$(($(date +%s) + $1))
+	deadline=$(($(uptime_s) + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$(date +%s)" -lt $deadline ] || { note "gave up waiting: $*"; finish 1; }
+		[ "$(uptime_s)" -lt $deadline ] || { note "gave up waiting: $*"; finish 1; }
 		sleep 0.2
 	done
 }
