@@ -301,3 +301,65 @@ func TestAPollThatWasMovedToADeadServerComesBack(t *testing.T) {
 		equal(t, "calls", o.applied(), "ping@1 ping@2 ping@1")
 	})
 }
+
+func TestACorrectedCommandEndsARollbackThatTheFirmwareRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{list: []camio.Command{cmd("ftpAlarm", "1")}}
+		w.reach("1")
+		p := w.poller(t, Default())
+		stop := begin(p)
+		defer stop()
+		time.Sleep(time.Minute)
+		w.set(func() { w.list = []camio.Command{cmd("ftpAlarm", "2")} })
+		time.Sleep(time.Minute)
+		w.set(func() {
+			w.answer = func(c camio.Command) (int, string, error) {
+				if c.DateUpdated == "1" {
+					return 500, "no", nil
+				}
+				return 200, "000 Success", nil
+			}
+		})
+		time.Sleep(5 * time.Minute)
+		w.reach("1 3")
+		w.set(func() { w.list = []camio.Command{cmd("ftpAlarm", "3")} })
+		time.Sleep(time.Minute)
+		if s := stateOf(t, p, "ftpAlarm"); s.State != camio.StateApplied || s.Good.DateUpdated != "3" {
+			t.Errorf("status %+v", s)
+		}
+		calls := w.applied()
+		time.Sleep(time.Hour)
+		equal(t, "calls afterwards", w.applied(), calls)
+		w.set(func() { w.list = []camio.Command{cmd("ftpAlarm", "2")} })
+		time.Sleep(time.Minute)
+		equal(t, "the failed one again", stateOf(t, p, "ftpAlarm").State, camio.StateRolledBack)
+	})
+}
+
+func TestAGoodCommandThatIsNotAllowedAnyMoreIsNotGoneBackTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := stateFile(t)
+		w := &world{list: []camio.Command{cmd("ftpAlarm", "1")}}
+		w.reach("1")
+		stop := begin(w.poller(t, cfg))
+		time.Sleep(time.Minute)
+		w.set(func() { w.list = []camio.Command{cmd("ftpAlarm", "2")} })
+		time.Sleep(time.Minute)
+		stop()
+		w.allow = func(_, path string) error {
+			if strings.Contains(path, "SERVER=1.") {
+				return errUnreachable
+			}
+			return nil
+		}
+		p := w.poller(t, cfg)
+		stop = begin(p)
+		defer stop()
+		time.Sleep(time.Hour)
+		equal(t, "calls", w.applied(), "ftpAlarm@1 ftpAlarm@2")
+		equal(t, "state", stateOf(t, p, "ftpAlarm").State, camio.StateConfirming)
+		w.reach("2")
+		time.Sleep(10 * time.Minute)
+		equal(t, "state once it is reached", stateOf(t, p, "ftpAlarm").State, camio.StateApplied)
+	})
+}

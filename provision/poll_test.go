@@ -370,3 +370,28 @@ func TestTheConfigurationIsChecked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// slow answers after a while, and lets the command succeed meanwhile.
+type slow struct{ *world }
+
+func (s slow) Poll(ctx context.Context, p camio.Poll) (*camio.PollReply, time.Time, error) {
+	if len(p.Results) > 0 {
+		s.set(func() { s.answer = nil })
+		time.Sleep(20 * time.Second)
+	}
+	return s.world.Poll(ctx, p)
+}
+
+func TestAResultThatChangesWhileItIsToldIsToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{list: []camio.Command{cmd("ping", "1")}, answer: func(camio.Command) (int, string, error) { return 500, "", nil }}
+		p, err := New(Default(), Deps{Cloud: slow{w}, Self: self, Firmware: w, Log: zap.NewNop()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := begin(p)
+		defer stop()
+		time.Sleep(5 * time.Minute)
+		equal(t, "told", strings.Join(w.told(), ", "), "ping@1 pending, ping@1 applied")
+	})
+}
