@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -42,6 +43,9 @@ func TestStory(t *testing.T) {
 			s := newStory(t, maker)
 			s.unclaimed()
 			s.claimed()
+			if s.board == nil {
+				s.zoned()
+			}
 			if slices.Contains(s.ids(true), "ftpAlarm") {
 				s.rolledBack()
 				s.revoked()
@@ -162,6 +166,30 @@ func (s *story) claimed() {
 		})
 	}
 	s.reported(camio.StateApplied, ids)
+}
+
+// zoned draws a zone in the cloud: the camera takes it as a mask, and says who made it.
+func (s *story) zoned() {
+	body := `{"name":"-tree","polygons":[{"points":[{"x":0,"y":0},{"x":1,"y":0},{"x":1,"y":0.4},{"x":0,"y":0.4}]}]}`
+	req, err := http.NewRequest(http.MethodPost, s.cloud.url+"/api/users/me/cameras/garden/zones/-tree", strings.NewReader(body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	req.Header.Set("Authorization", "token "+s.cloud.account.OAuthToken)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		s.Fatalf("make a zone: %v, %v", resp, err)
+	}
+	resp.Body.Close()
+	eventually(s, 60*time.Second, func() error {
+		st := s.dev.status(s.T)
+		for _, set := range st.Settings {
+			if set.Form == "setMotionZones" && set.By == "cloud" && strings.HasPrefix(set.Value, "1 zone") {
+				return nil
+			}
+		}
+		return fmt.Errorf("settings %+v, commands %v", st.Settings, s.states())
+	})
 }
 
 // pointsTo wants the board's FTP upload to go to a server with a token.
