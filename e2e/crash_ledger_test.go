@@ -148,13 +148,14 @@ type cut struct {
 	shown       int           // number of the last picture that the camera had shown by then
 	whole       int           // pictures on disk
 	age         time.Duration // of the clip
+	stall       time.Duration // see victim
 }
 
 func (v *victim) cutShort(clips map[int]*item) {
 	for camera, it := range clips {
 		shown := int(v.killed.Sub(v.fed[camera]).Seconds() * crashFPS)
 		shown = min(shown, v.c.lengths[[2]int{v.run, camera}]-1)
-		v.c.cuts = append(v.c.cuts, cut{v.run, camera, shown, it.whole, v.killed.Sub(it.born)})
+		v.c.cuts = append(v.c.cuts, cut{v.run, camera, shown, it.whole, v.killed.Sub(it.born), v.stall})
 	}
 }
 
@@ -171,6 +172,8 @@ type tally struct {
 	shown, missing           int             // pictures of clips
 	lost                     []time.Duration // missing at the end of a cut clip
 	late                     int             // of these, more than a second and two pictures
+	overlaps                 int             // pictures that two events share
+	stall                    time.Duration   // the worst
 	early                    []time.Duration // age of clips of which nothing was on disk
 }
 

@@ -68,6 +68,7 @@ type crash struct {
 	relay *relay
 	feed  *feed
 	watch *watch
+	stall *stallMeter
 	spool string
 	file  string // the agents' configuration
 	addr  string // of their HTTP server
@@ -104,6 +105,7 @@ func newCrash(t *testing.T) *crash {
 		t.Fatal(err)
 	}
 	c.watch = startWatch(t, c.spool, c.feed.dir)
+	c.stall = startStallMeter(t)
 	c.ledger.live = map[uint64]*item{}
 	c.ledger.promised = map[promise]bool{}
 	camera := "{name: %s, source: %q, rate: %d, motion: {min_duration: 100ms}, clip: {pre_roll: %v, post_roll: 1s, max_length: 5s, heartbeat: %s}}"
@@ -147,7 +149,10 @@ func (c *crash) next() aim {
 		}
 		return true
 	})
-	i = max(i, 0)
+	if i < 0 { // nothing is left: this one leaves something
+		c.deck = c.deck[1:]
+		return aimClip
+	}
 	a := c.deck[i]
 	c.deck = slices.Delete(c.deck, i, i+1)
 	return a
@@ -168,6 +173,7 @@ type victim struct {
 	fed             [crashCameras]time.Time // when its recording was opened
 	recordings      [crashCameras]string
 	killed          time.Time
+	stall           time.Duration // the longest that the machine made others wait
 }
 
 // kill starts the agent, kills it and notes what that interrupted.
@@ -184,12 +190,13 @@ func (c *crash) kill(run int) {
 	v.steps = c.rng.IntN(c.waiting + 7*c.cut + 1)
 	c.watch.settle(c.t, nil) // what this test did meanwhile
 	c.ledger.begin(run)
+	c.stall.reset()
 	v.start("--set", "spool.bandwidth="+bandwidth)
 	if v.aim == aimAnywhere {
 		v.timer.Reset(time.Duration(c.rng.Float64() * float64(3*time.Second)))
 	}
 	v.await()
-	v.killed = time.Now()
+	v.killed, v.stall = time.Now(), c.stall.reset()
 	v.proc.cmd.Process.Kill()
 	<-v.proc.done
 	c.watch.settle(c.t, v.see)
@@ -260,7 +267,8 @@ func (v *victim) await() {
 		case <-v.proc.done:
 			v.c.t.Fatalf("run %d ended by itself:\n%s", v.run, v.proc.out)
 		case <-limit:
-			v.c.t.Logf("run %d: the moment aimed at (%d) never came", v.run, v.aim)
+			v.c.t.Logf("run %d: the moment aimed at (%d) never came; %d items, %d of them cut; %d more uploads to come\n%s",
+				v.run, v.aim, v.c.waiting, v.c.cut, v.puts, v.proc.out)
 			return
 		}
 	}
