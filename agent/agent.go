@@ -88,7 +88,6 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 		return nil, err
 	}
 	a.uploads.set(ways...)
-	a.device.load()
 	if err := a.newWeb(); err != nil {
 		// A damaged file or a disk that cannot be written must not stop the recording.
 		log.Error("no HTTP server: it cannot have a password", zap.Error(err))
@@ -123,6 +122,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info("camward starts", zap.String("version", a.version), zap.String("mac", a.id.MAC),
 		zap.String("maker", a.id.Maker), zap.String("model", a.id.Model), zap.Int("cameras", len(a.cameras)))
 	warnPlainHTTP(a.cfg.Cloud.URL, a.log)
+	a.device.load(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	keep := func(name string, run func(context.Context) error) {
 		g.Go(func() error { return supervise.Keep(ctx, a.log, name, run) })
@@ -133,7 +133,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.watchFolders(keep)
 	keep("uploader", a.spool.Run)
 	keep("poll", a.poller.Run)
-	keep("time", a.ntp.Run)
+	if a.cfg.Board.Time == followTime {
+		keep("time", a.ntp.Run)
+	}
 	keep("light", a.light)
 	g.Go(func() error { return a.watchdog.Run(ctx) })
 	keep("web", a.web.Run)

@@ -71,6 +71,7 @@ type CameraConfig struct {
 type BoardConfig struct {
 	board.Config `yaml:",inline"`
 	Profiles     string               `yaml:"profiles"` // YAML file with further makers' dialects
+	Time         string               `yaml:"time"`     // follow the time server that a command names, or leave the clock alone
 	Firmware     board.FirmwareConfig `yaml:"firmware"`
 	LED          board.LEDConfig      `yaml:"led"`
 	Watchdog     board.WatchdogConfig `yaml:"watchdog"`
@@ -78,8 +79,18 @@ type BoardConfig struct {
 
 // Validate reports every fault, each under its key.
 func (c BoardConfig) Validate() error {
-	return errors.Join(c.Config.Validate(), c.Firmware.Validate(), c.LED.Validate(), c.Watchdog.Validate())
+	var timeErr error
+	if c.Time != followTime && c.Time != leaveTime {
+		timeErr = fmt.Errorf("board.time: %q is not %s or %s", c.Time, followTime, leaveTime)
+	}
+	return errors.Join(c.Config.Validate(), timeErr, c.Firmware.Validate(), c.LED.Validate(), c.Watchdog.Validate())
 }
+
+// The values of BoardConfig.Time.
+const (
+	followTime = "follow"
+	leaveTime  = "leave"
+)
 
 // LogConfig says how much is logged, and how.
 type LogConfig struct {
@@ -97,7 +108,7 @@ func DefaultConfig() Config {
 			Poll:   provision.Default(),
 		},
 		Spool:    uploader.Default(),
-		Board:    BoardConfig{Watchdog: board.DefaultWatchdog()},
+		Board:    BoardConfig{Time: followTime, Watchdog: board.DefaultWatchdog()},
 		StateDir: "/var/lib/camward",
 		Listen:   web.Default().Listen,
 		Log:      LogConfig{Level: "info", Format: "console"},

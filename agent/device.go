@@ -71,7 +71,7 @@ func newDevice(a *Agent) *device {
 
 // load reads what was set before and makes it hold. What cannot hold any more is left out and said: a slip must not keep the
 // camera from recording.
-func (d *device) load() {
+func (d *device) load(ctx context.Context) {
 	b, err := os.ReadFile(d.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		b, err = []byte("{}"), nil
@@ -84,12 +84,11 @@ func (d *device) load() {
 		d.log.Error("the settings made by forms are unreadable; those of the configuration hold", zap.String("file", d.file), zap.Error(err))
 		k = kept{}
 	}
+	d.mu.Lock()
 	d.kept = k
-	if d.kept.Made == nil {
-		d.kept.Made = map[string]made{}
-	}
+	d.mu.Unlock()
 	for _, s := range k.settings() {
-		if err := d.enforce(context.Background(), s); err != nil {
+		if err := d.enforce(ctx, s); err != nil {
 			d.log.Error("a setting made by a form does not hold any more", zap.String("form", formOf(s)), zap.Error(err))
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"camward/board"
 	"camward/board/cgi"
 	"camward/camio"
@@ -27,7 +29,11 @@ func (d *device) enforce(ctx context.Context, s cgi.Setting) error {
 	case cgi.Period:
 		return d.agent.pollAs(s)
 	case cgi.NTP:
-		if !s.Enabled {
+		switch {
+		case d.agent.cfg.Board.Time == leaveTime:
+			d.log.Info("the clock is left alone (board.time)", zap.String("server", s.Server))
+			return nil
+		case !s.Enabled:
 			return d.agent.ntp.Set(ctx, "")
 		}
 		return d.agent.ntp.Set(ctx, s.Server)

@@ -29,7 +29,7 @@ func Digest(h http.Header) ([]byte, error) {
 			value, ends := strings.CutSuffix(value, ":")
 			sum, err := base64.StdEncoding.DecodeString(value)
 			if !begins || !ends || err != nil || len(sum) != sha256.Size {
-				return nil, errors.New("Repr-Digest is not like sha-256=:...:")
+				return nil, errors.New("the sha-256 of Repr-Digest is no byte sequence of 32 bytes")
 			}
 			return sum, nil
 		}

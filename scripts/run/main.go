@@ -160,6 +160,8 @@ spool:
   dir: %q
 state_dir: %q
 listen: %q
+board:
+  time: leave # a trial does not set the clock of the machine
 `, cloudURL, token, source, filepath.Join(dir, "spool"), filepath.Join(dir, "state"), listen)
 	os.Remove(file)
 	return file, os.WriteFile(file, []byte(text), 0o600)
