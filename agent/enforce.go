@@ -201,7 +201,10 @@ func (a *Agent) uploadAs(f cgi.FTPAlarm, h cgi.HTTPAlarm) error {
 }
 
 func (a *Agent) httpWay(h cgi.HTTPAlarm) (way, error) {
-	if h.Base == nil || h.Base.Scheme == "http" && !a.allowsHTTP() {
+	if h.Base == nil || h.Base.Host == "" {
+		return way{}, fmt.Errorf("%w: URL: there is no server in it", cgi.ErrValue)
+	}
+	if h.Base.Scheme == "http" && !a.allowsHTTP() {
 		return way{}, fmt.Errorf("%w: URL: plain http is only for a device whose cloud.url is plain http too", cgi.ErrValue)
 	}
 	if h.Mode == camio.UploadImage && len(a.cfg.Cameras) > 0 && a.cfg.Cameras[0].Clip.Mode != camio.UploadImage {
