@@ -24,6 +24,7 @@ import (
 const (
 	queueDetect, detectDepth = "motion", 2
 	queueRecord, recordDepth = "record", 32
+	queueView                = "view"
 )
 
 // idleBuffers bounds what the frame pool keeps for reuse, in bytes: a few pictures of each size class.

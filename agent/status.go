@@ -83,6 +83,7 @@ func (a *Agent) newServer(cfg web.Config, password *web.Password) (*web.Server, 
 	s.HandleControl("GET "+controlStatus, status)
 	a.spoolRoutes(s)
 	a.commandRoutes(s)
+	a.viewRoutes(s)
 	s.HandleDigest("/form/", a.forms)
 	set := a.metrics()
 	s.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
