@@ -144,6 +144,7 @@ func (s *Spool) sweepItem(seq uint64, l *leftover, t *tally, boots map[string]bo
 	whole := err == nil && rec.finished() && rec.Size == size
 	switch {
 	case err == nil && rec.Refused != "":
+		err = s.nameData(&rec, l)
 	case whole && l.data != "":
 		t.queued++
 	case whole: // the crash came between record and rename
@@ -199,13 +200,22 @@ func (s *Spool) orphan(seq uint64, l *leftover, size int64, cause error, t *tall
 	if l.data == camio.KindSnapshot.Extension() {
 		rec.Kind = camio.KindSnapshot
 	}
-	if err := s.markRefused(&rec, reason); err != nil {
+	if err := errors.Join(s.nameData(&rec, l), s.markRefused(&rec, reason)); err != nil {
 		return err
 	}
 	t.quarantined++
 	s.log.Warn("item quarantined", zap.Uint64("item", seq), zap.String("reason", reason))
 	s.admit(&rec, size, l)
 	return nil
+}
+
+// nameData gives the data of a quarantined item its final name, under which a person can export it and the uploader finds it
+// after a retry.
+func (s *Spool) nameData(rec *record, l *leftover) error {
+	if l.data != "" {
+		return nil
+	}
+	return s.files.rename(fileName(rec.Seq, partExt), fileName(rec.Seq, rec.Kind.Extension()))
 }
 
 // salvage makes an item of data that was cut: see files.repair. What holds no picture
@@ -235,7 +245,7 @@ func (s *Spool) salvage(rec *record, l *leftover, size int64, t *tally) error {
 		t.quarantined++
 		reason := fmt.Sprintf("cut after %d bytes: %v", size, err)
 		s.log.Warn("item quarantined", zap.Uint64("item", rec.Seq), zap.String("reason", reason))
-		return s.markRefused(rec, reason)
+		return errors.Join(s.nameData(rec, l), s.markRefused(rec, reason))
 	case err != nil:
 		return err
 	case whole < size:
