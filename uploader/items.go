@@ -70,24 +70,29 @@ func (e *entry) describe(state string, now time.Time) ItemStatus {
 // Retry makes an item's next try due now; a quarantined one goes back to the queue.
 func (s *Spool) Retry(id uint64) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if e := find(s.queue, id); e != nil {
 		e.notBefore = time.Time{}
 		s.signal()
+		s.mu.Unlock()
 		return nil
 	}
 	e := find(s.quarantined, id)
+	s.quarantined = slices.DeleteFunc(s.quarantined, func(o *entry) bool { return o == e })
+	s.mu.Unlock()
 	if e == nil {
 		return ErrNoItem
 	}
+	// It is in neither list while its record is written, which takes s.mu itself to make room on a full disk.
 	rec, err := s.readRecord(id)
 	if err == nil {
 		err = s.markRefused(&rec, "")
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil {
+		s.setAside(e)
 		return fmt.Errorf("item %d: %w", id, err)
 	}
-	s.quarantined = slices.DeleteFunc(s.quarantined, func(o *entry) bool { return o == e })
 	e.notBefore = time.Time{}
 	i, _ := slices.BinarySearchFunc(s.queue, e, (*entry).compare)
 	s.queue = slices.Insert(s.queue, i, e)

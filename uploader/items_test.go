@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,5 +65,73 @@ func TestItemsAreListedRetriedDroppedAndRead(t *testing.T) {
 	}
 	if names, _ := drain(t, s); len(names) != 2 {
 		t.Errorf("%v left, want two items", names)
+	}
+}
+
+func TestARetryOnAFullDiskMakesRoomAndDoesNotHang(t *testing.T) {
+	full := false
+	s := openAs(t, testConfig(t), &testClock{trusted: true}, func(op fileOp) error {
+		if full && op.Op == "write" {
+			return syscall.ENOSPC
+		}
+		full = full && !(op.Op == "remove" && strings.HasSuffix(op.Name, ".jpeg"))
+		return nil
+	})
+	for i := range 3 {
+		add(t, s, camio.Media{Camera: "front", CameraID: "1", Kind: camio.KindSnapshot, Mono: time.Duration(i+1) * time.Second}, []byte("body"))
+	}
+	list := s.Items()
+	e := find(s.queue, list[0].ID)
+	e.sending = true
+	s.quarantine(e, "no such camera")
+	full = true
+	done := make(chan error, 1)
+	go func() { done <- s.Retry(list[0].ID) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the spool hangs")
+	}
+	if it := s.Items()[0]; it.ID != list[0].ID || it.State != StateWaiting {
+		t.Errorf("%+v", s.Items())
+	}
+}
+
+func TestWhatACrashLeftUselessCanBeExportedAndRetried(t *testing.T) {
+	cfg := testConfig(t)
+	s := open(t, cfg)
+	for i, kind := range []camio.Kind{camio.KindSnapshot, camio.KindClip} {
+		r, err := s.Create(camio.Media{Camera: "front", CameraID: "1", Kind: kind, Mono: time.Duration(i+1) * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Write(bytes.Repeat([]byte("no picture "), 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	s = open(t, cfg) // the process was killed
+	for _, it := range s.Items() {
+		if it.State != StateQuarantined {
+			t.Fatalf("%+v", it)
+		}
+		data, _, err := s.Open(it.ID)
+		if err != nil {
+			t.Errorf("%s: %v", it.Kind, err)
+			continue
+		}
+		data.Close()
+		if err := s.Retry(it.ID); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.load(find(s.queue, it.ID)); !errors.Is(err, ErrPermanent) {
+			t.Errorf("%s: %v, want it refused and kept", it.Kind, err)
+		}
+	}
+	if len(s.Items()) != 2 {
+		t.Errorf("%+v", s.Items())
 	}
 }
