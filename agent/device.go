@@ -188,7 +188,7 @@ func (d *device) Apply(ctx context.Context, s cgi.Setting) error {
 			return errors.Join(err, d.enforce(ctx, old))
 		}
 	}
-	return err
+	return errors.Join(err, d.revert(ctx, s))
 }
 
 // reset forgets a setting, so that the configuration's holds again.
@@ -212,7 +212,7 @@ func (d *device) reset(form string) error {
 	if was == nil {
 		return nil
 	}
-	return errors.Join(d.revert(was), d.save(form, ""))
+	return errors.Join(d.revert(context.Background(), was), d.save(form, ""))
 }
 
 // save keeps the settings.

@@ -187,3 +187,32 @@ func TestSchedulesAreFoundByNumber(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestASettingThatCannotBeKeptIsNotInForce(t *testing.T) {
+	dir := t.TempDir()
+	a := testAgent(t, dir, "cloud.upload_token=configured")
+	if err := os.WriteFile(filepath.Join(dir, "state"), nil, 0o600); err != nil { // where a directory should be
+		t.Fatal(err)
+	}
+	base, _ := url.Parse("http://127.0.0.1:1")
+	zone := camio.Zone{Name: "-tree", Polygons: []camio.Polygon{{Points: []camio.Point{{X: 0, Y: 0}, {X: 1, Y: 0}, {X: 0, Y: 1}}}}}
+	for _, s := range []cgi.Setting{
+		cgi.Period{Enabled: true, URL: "http://127.0.0.1:1/api/cameras/$(hwaddr)/", Every: 45 * time.Second},
+		cgi.FTPAlarm{Enabled: true, Server: "ftp.example.com", Port: 21, User: "u", RemotePath: "front"},
+		cgi.HTTPAlarm{Enabled: true, Mode: camio.UploadVideo, Base: base, Token: "t", Camera: "garden"},
+		cgi.Zones{Zones: []camio.Zone{zone}},
+	} {
+		if err := a.device.Apply(t.Context(), s); err == nil {
+			t.Errorf("%T: kept in a file that cannot be", s)
+		}
+	}
+	if got := a.poller.Status().Period; got != 30 {
+		t.Errorf("the poll is every %v s", got)
+	}
+	if len(a.uploads.ways) != 1 || a.uploads.ways[0].camera != "" {
+		t.Errorf("uploads go %+v", a.uploads.ways)
+	}
+	if m := a.cameras[0].masks.Load(); m == nil || len(m.exclude) != 0 {
+		t.Errorf("masks %+v", m)
+	}
+}

@@ -45,13 +45,17 @@ func (d *device) enforce(ctx context.Context, s cgi.Setting) error {
 	return fmt.Errorf("%w: a setting of type %T", cgi.ErrValue, s)
 }
 
-// revert makes the configuration's value hold instead of a setting that is forgotten.
-func (d *device) revert(was cgi.Setting) error {
+// revert makes the configuration's value hold instead of a setting that is forgotten or could not be kept.
+func (d *device) revert(ctx context.Context, was cgi.Setting) error {
 	switch was.(type) {
 	case cgi.Period:
 		return d.agent.pollAs(cgi.Period{})
 	case cgi.FTPAlarm, cgi.HTTPAlarm:
 		return d.agent.uploadAs(d.alarms())
+	case cgi.NTP:
+		return d.enforce(ctx, cgi.NTP{})
+	case cgi.Zones:
+		return d.agent.maskAs(cgi.Zones{})
 	}
 	return nil
 }
