@@ -18,6 +18,7 @@ import (
 	"camward/board/cgi"
 	"camward/camio"
 	"camward/internal/atomicfile"
+	"camward/provision"
 )
 
 // A device is what camward's own forms set. It keeps the settings over a restart and makes them hold: they are stronger than the
@@ -294,7 +295,7 @@ func (d *device) status() []SettingStatus {
 func summary(s cgi.Setting) string {
 	switch s := s.(type) {
 	case cgi.Period:
-		return fmt.Sprintf("enabled %v, %s every %v", s.Enabled, s.URL, s.Every)
+		return fmt.Sprintf("enabled %v, %s every %v", s.Enabled, provision.Mask(s.URL), s.Every)
 	case cgi.NTP:
 		return fmt.Sprintf("enabled %v, %s", s.Enabled, s.Server)
 	case cgi.FTPAlarm:

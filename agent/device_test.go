@@ -216,3 +216,15 @@ func TestASettingThatCannotBeKeptIsNotInForce(t *testing.T) {
 		t.Errorf("masks %+v", m)
 	}
 }
+
+func TestTheStatusHidesSecretsOfAPollAddress(t *testing.T) {
+	a := testAgent(t, t.TempDir())
+	err := a.device.Apply(t.Context(), cgi.Period{Enabled: true, URL: "http://127.0.0.1:1/api/cameras/$(hwaddr)/?maker=camward&token=51r6kndapc", Every: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(a.Status())
+	if err != nil || strings.Contains(string(text), "51r6kndapc") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
