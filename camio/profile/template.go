@@ -130,7 +130,8 @@ func (v Values) placeholders(p *Profile) (known map[string]string, errs []error)
 	}
 	if u := v.CloudURL; u != nil && check("cloud address", u.Host, addressable(u)) {
 		base := url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}
-		known["cloud_url"], known["cloud_host"] = base.String(), u.Host+base.EscapedPath()
+		known["cloud_url"] = base.String() // with a slash before a path that lacks one
+		known["cloud_host"] = strings.TrimPrefix(known["cloud_url"], u.Scheme+"://")
 	}
 	password := or(v.FTPPassword, "camio")
 	if check("FTP server", v.FTPHost, classes["host"].MatchString(v.FTPHost) && v.FTPPort >= 0 && v.FTPPort < 65536 && clean(password)) {
@@ -158,14 +159,18 @@ func (v Values) placeholders(p *Profile) (known map[string]string, errs []error)
 // addressable tells whether a camera can be given a cloud's address.
 func addressable(u *url.URL) bool {
 	again, err := url.Parse(u.Scheme + "://" + u.Host)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && again.Host == u.Host && classes["host"].MatchString(again.Hostname())
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || again.Host != u.Host {
+		return false
+	}
+	port, err := strconv.ParseUint(or(again.Port(), "80"), 10, 16)
+	return err == nil && port > 0 && !strings.HasSuffix(u.Host, ":") && classes["host"].MatchString(again.Hostname())
 }
 
 var bareMAC = regexp.MustCompile(`^[0-9A-F]{12}$`)
 
-// clean tells whether a text of people's has nothing in it that no setting of a camera can hold.
+// clean tells whether a text of people's has nothing in it that no setting of a camera can hold. Space around it is lost in XML.
 func clean(s string) bool {
-	return len(s) <= 500 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+	return strings.TrimSpace(s) == s && len(s) <= 500 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func or[T comparable](a, b T) T {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -60,6 +61,10 @@ func (l *loader) decode(text []byte, into *fileYAML) {
 		if m := position.FindStringSubmatch(words); m != nil {
 			l.lines["the file"], _ = strconv.Atoi(m[1]) // 0, no line, if it is no number
 			words = m[2]
+		}
+		const longest = 300 // it repeats what it could not read
+		if len(words) > longest {
+			words = strings.ToValidUTF8(words[:longest], "") + "..."
 		}
 		l.fault("the file", "not YAML: %s", words)
 		return
