@@ -32,6 +32,7 @@ type job struct {
 func (p *Poller) applyLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		if j, d := p.nextJob(); j != nil {
+			p.save() // killed after this, the next process knows what to confirm or to go back from
 			p.do(ctx, *j)
 			p.save()
 		} else {

@@ -176,3 +176,24 @@ func TestAFloodOfCommandsIsForgottenAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestACommandIsOnDiskBeforeItIsApplied(t *testing.T) {
+	for i := range 5 { // of a race
+		synctest.Test(t, func(t *testing.T) {
+			cfg := stateFile(t)
+			w := &world{list: []camio.Command{cmd("ping", "1")}}
+			w.answer = func(c camio.Command) (int, string, error) {
+				// Killed here, the device may point to a server that does not exist: only this file knows what to go back from.
+				if !strings.Contains(read(t, cfg.StateFile), `"date_updated":"`+c.DateUpdated+`"`) {
+					t.Errorf("%d: %s of %s is applied and not on disk", i, c.ID, c.DateUpdated)
+				}
+				return 200, "000 Success", nil
+			}
+			stop := begin(w.poller(t, cfg))
+			time.Sleep(time.Minute)
+			w.set(func() { w.list = []camio.Command{cmd("ping", "2")} })
+			time.Sleep(time.Minute)
+			stop()
+		})
+	}
+}
