@@ -80,7 +80,7 @@ func awaitClaim(ctx context.Context, claim *agent.Claim, wait time.Duration, qui
 			return context.Cause(ctx)
 		case err != nil && err.Error() != said:
 			said = err.Error()
-			fmt.Fprintf(std.err, "  %s; still trying\n", said)
+			fmt.Fprintf(std.err, "  %s; still trying\n", plainLine(said))
 		}
 		if time.Now().After(end) {
 			return notClaimed{errors.New("nobody has claimed the camera yet; run camward claim again, or open the address later")}

@@ -78,13 +78,13 @@ func snapshotCamera(c *configFlags, camera, source string) (agent.CameraConfig, 
 }
 
 func printDevice(std stdio, d agent.Device) {
-	fmt.Fprintf(std.out, "%s  %s", d.Path, d.Card)
+	fmt.Fprintf(std.out, "%s  %s", d.Path, plainLine(d.Card))
 	if d.Driver != "" {
 		fmt.Fprintf(std.out, " (%s)", d.Driver)
 	}
 	fmt.Fprintln(std.out)
 	if d.ByID != "" {
-		fmt.Fprintf(std.out, "  stays the same at another port: %s\n", d.ByID)
+		fmt.Fprintf(std.out, "  stays the same at another port: %s\n", plainLine(d.ByID))
 	}
 	if d.Problem != "" {
 		fmt.Fprintf(std.out, "  cannot be used: %s\n", d.Problem)

@@ -68,7 +68,7 @@ func hintVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 			return nil
 		}
 		if err == nil {
-			fmt.Fprintln(std.out, email)
+			fmt.Fprintln(std.out, plainLine(email))
 		}
 		return err
 	}

@@ -113,7 +113,7 @@ func (v verb) run(ctx context.Context, args []string, std stdio) int {
 		return exitOK
 	case errors.Is(err, errReported), errors.As(err, new(silent)):
 	default:
-		fmt.Fprintf(std.err, "camward %s: %v\n", v.name, err)
+		fmt.Fprintf(std.err, "camward %s: %s\n", v.name, plain(err.Error()))
 	}
 	var code interface{ exitCode() int }
 	switch {

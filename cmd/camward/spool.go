@@ -151,8 +151,8 @@ func printItems(list []agent.SpoolItem, std stdio) {
 		if name == "" {
 			name = "(its time is not known yet)"
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%v\t%s\t%d\t%s\t%s\t%s\n", it.ID, it.State, it.Kind, it.Camera,
-			time.Duration(it.Age*float64(time.Second)).Round(time.Second), size(it.Size), it.Tries, next, name, it.LastError)
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%v\t%s\t%d\t%s\t%s\t%s\n", it.ID, it.State, it.Kind, plainLine(it.Camera),
+			time.Duration(it.Age*float64(time.Second)).Round(time.Second), size(it.Size), it.Tries, next, plainLine(name), plainLine(it.LastError))
 	}
 	t.Flush()
 }
@@ -176,7 +176,7 @@ func export(ctx context.Context, items agent.Items, list []agent.SpoolItem, dir 
 			return context.Cause(ctx)
 		}
 		i++
-		p.show(fmt.Sprintf("%d/%d %s, %s so far", i, len(list), it.Name, size(copied)))
+		p.show(fmt.Sprintf("%d/%d %s, %s so far", i, len(list), plainLine(it.Name), size(copied)))
 		copied += it.Size
 		return exportOne(items, it, dir)
 	})
