@@ -36,7 +36,9 @@ func statusVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 // printStatus tells what a person on a ladder wants to know, a line each.
 func printStatus(cfg *agent.Loaded, s agent.Status, w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(what, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", plainLine(what), plainLine(fmt.Sprintf(format, args...))) }
+	line := func(what, format string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\n", plainLine(what), plainLine(fmt.Sprintf(format, args...)))
+	}
 	line("camward", "%s, up %v", s.Version, (time.Duration(s.Uptime) * time.Second).String())
 	line("device", "%s %s, MAC %s", s.Identity.Maker, s.Identity.Model, s.Identity.MAC)
 	line("cloud", "%s", cloudLine(cfg.Cloud.URL, s))
