@@ -23,7 +23,7 @@ type Config struct {
 	Interface string `yaml:"interface"` // network interface whose MAC is used; default: the board's own first one, wired before wireless
 	Maker     string `yaml:"maker"`     // default camward
 	Model     string `yaml:"model"`     // default: the board's own name
-	Serial    string `yaml:"serial"`         // default: the board's own
+	Serial    string `yaml:"serial"`    // default: the board's own
 	// FirmwareVersion is by default the operating system's.
 	FirmwareVersion string `yaml:"firmware_version"`
 }
