@@ -71,15 +71,19 @@ func newDevice(a *Agent) *device {
 }
 
 // load reads what was set before and makes it hold. What cannot hold any more is left out and said: a slip must not keep the
-// camera from recording.
+// camera from recording. If the file is lost, the cloud's commands are applied anew, or a claimed camera would have no upload token.
 func (d *device) load(ctx context.Context) {
 	b, err := os.ReadFile(d.file)
-	if errors.Is(err, fs.ErrNotExist) {
+	absent := errors.Is(err, fs.ErrNotExist)
+	if absent {
 		b, err = []byte("{}"), nil
 	}
 	var k kept
 	if err == nil {
 		err = json.Unmarshal(b, &k)
+	}
+	if (absent || err != nil) && d.agent.vendor.own {
+		d.agent.poller.Reapply()
 	}
 	if err != nil {
 		d.log.Error("the settings made by forms are unreadable; those of the configuration hold", zap.String("file", d.file), zap.Error(err))

@@ -1,9 +1,13 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -226,5 +230,46 @@ func TestTheStatusHidesSecretsOfAPollAddress(t *testing.T) {
 	text, err := json.Marshal(a.Status())
 	if err != nil || strings.Contains(string(text), "51r6kndapc") {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestLostSettingsAreAskedForAnew(t *testing.T) {
+	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/hint") {
+			io.WriteString(w, `{"email":"test@..."}`)
+			return
+		}
+		json.NewEncoder(w).Encode(camio.PollReply{Commands: []camio.Command{{ID: "upload", DateUpdated: "1", Method: "GET", RegexResponse: "^000 Success",
+			Path: "/form/setHttpAlarmSending/?ENABLE=1&MODE=video&URL=http://" + r.Host + "/api/users/t0ken/cameras/garden/content/"}}})
+	}))
+	defer cloud.Close()
+	dir := t.TempDir()
+	poll := func() *Agent {
+		a := testAgent(t, dir, "cloud.url="+cloud.URL)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		done := make(chan struct{})
+		go func() { defer close(done); a.poller.Run(ctx) }()
+		for ctx.Err() == nil {
+			if st := a.poller.Status(); len(st.Commands) == 1 && st.Commands[0].State == camio.StateApplied {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+		<-done
+		return a
+	}
+	file := filepath.Join(dir, "state", "settings.json")
+	for _, damage := range []func() error{
+		func() error { return nil },
+		func() error { return os.Remove(file) },
+		func() error { return os.WriteFile(file, []byte("{"), 0o600) },
+	} {
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		if ways := poll().uploads.ways; len(ways) != 1 || ways[0].camera != "garden" {
+			t.Errorf("a claimed camera uploads %+v", ways)
+		}
 	}
 }

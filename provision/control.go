@@ -3,6 +3,7 @@ package provision
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -59,6 +60,29 @@ func (p *Poller) Replay(id string) error {
 		p.start(r)
 		return nil
 	})
+}
+
+// Reapply has everything that the cloud lists applied anew, as far as policy and people let it: the firmware has lost what was
+// applied before, and so there is nothing to go back to either.
+func (p *Poller) Reapply() {
+	p.load()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b, lost := &p.book, 0
+	b.records = slices.DeleteFunc(b.records, func(r *record) bool { return r.Gone })
+	for _, r := range b.records {
+		r.Good, r.Trial, r.Undo, r.Past = nil, nil, nil, nil
+		if !r.undecided() {
+			p.admit(r, p.allowed(r.Command))
+			lost++
+		}
+	}
+	if lost > 0 {
+		b.changed = true
+		p.log.Warn("what was applied is lost, commands are applied anew", zap.Int("commands", lost))
+	}
+	b.collect()
+	wake(p.wakeApply)
 }
 
 // start makes a record due now.

@@ -145,3 +145,39 @@ func TestADryRunTellsEverythingAndSendsNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatTheFirmwareHasLostIsAppliedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := stateFile(t)
+		cfg.Policy = map[string]Action{"zones": Ask, "time": Ask}
+		w := &world{list: []camio.Command{cmd("ping", "1"), cmd("upload", "1"), cmd("zones", "1"), cmd("time", "1"), cmd("gone", "1")}}
+		w.confirm = func(c camio.Command) error {
+			if c.ID == "ping" && c.DateUpdated == "2" {
+				return errUnreachable
+			}
+			return nil
+		}
+		p := w.poller(t, cfg)
+		stop := begin(p)
+		time.Sleep(time.Minute)
+		if err := errors.Join(p.Approve("zones"), p.Reject("time")); err != nil {
+			t.Fatal(err)
+		}
+		w.set(func() { w.list = []camio.Command{cmd("ping", "2"), cmd("upload", "1"), cmd("zones", "1"), cmd("time", "1")} })
+		time.Sleep(5 * time.Minute)
+		stop()
+		equal(t, "before", w.applied(), "ping@1 upload@1 gone@1 zones@1 ping@2 ping@1")
+
+		w.set(func() { w.calls = nil })
+		p = w.poller(t, cfg)
+		p.Reapply()
+		stop = begin(p)
+		defer stop()
+		time.Sleep(time.Minute)
+		equal(t, "applied anew", w.applied(), "ping@2 upload@1 zones@1")
+		w.set(func() { w.list = append(w.list, cmd("gone", "1")) })
+		time.Sleep(5 * time.Minute)
+		equal(t, "listed again", w.applied(), "ping@2 upload@1 zones@1 gone@1")
+		equal(t, "rejected", stateOf(t, p, "time").State, camio.StateRefused)
+	})
+}
