@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -28,7 +27,10 @@ type lateSpool struct {
 
 	probing atomic.Bool // alive waits for an answer
 
+	opening sync.Mutex // held while the spool is being opened, which takes its time on a slow card; taken before mu
+
 	mu       sync.Mutex
+	since    time.Time // when the opening that is under way began; zero: none is
 	spool    *uploader.Spool
 	uploader *uploader.Uploader
 	err      error // why the spool is not open
@@ -45,9 +47,11 @@ func newStore(c CloudConfig, base *url.URL, clock *uploader.SystemClock) (upload
 	return httpstore.New(c.httpStore(base.String(), clock.Observe))
 }
 
-// Create begins a recording, or says why there is no spool.
+// Create begins a recording, or says why there is no spool. It waits for one that is being opened.
 func (s *lateSpool) Create(m camio.Media) (clip.Recording, error) {
+	s.opening.Lock()
 	s.mu.Lock()
+	s.opening.Unlock()
 	spool, err := s.spool, s.err
 	s.mu.Unlock()
 	if spool == nil {
@@ -68,6 +72,8 @@ func (s *lateSpool) Run(ctx context.Context) error {
 
 // Close gives up the spool's lock, after everything that writes to it has stopped.
 func (s *lateSpool) Close() error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.spool == nil {
@@ -77,19 +83,27 @@ func (s *lateSpool) Close() error {
 }
 
 func (s *lateSpool) open() (*uploader.Uploader, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.uploader != nil {
-		return s.uploader, nil
+	u := s.uploader
+	if u == nil {
+		s.since = time.Now()
+	}
+	s.mu.Unlock()
+	if u != nil {
+		return u, nil
 	}
 	spool, err := uploader.OpenSpool(s.cfg, s.clock, s.log)
+	if err == nil {
+		u, err = uploader.New(s.cfg, spool, s.store, s.log)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.since = time.Time{}
 	if err != nil {
 		s.err = err
 		return nil, err
-	}
-	u, err := uploader.New(s.cfg, spool, s.store, s.log)
-	if err != nil {
-		return nil, fmt.Errorf("uploader: %w", err)
 	}
 	s.spool, s.uploader, s.err = spool, u, nil
 	return u, nil
@@ -105,20 +119,31 @@ func (s *lateSpool) Status() (st uploader.Status, err error) {
 	return s.uploader.Status(), nil
 }
 
-// alive says what hangs: a spool that does not answer. One that cannot be opened is said elsewhere, and no restart mends it.
+// maxOpening is how long the sweep may take before the disk counts as hung.
+const maxOpening = 15 * time.Minute
+
+// alive says what hangs: a spool that does not answer. One that cannot be opened is said elsewhere, and no restart mends it; one
+// that is slow to open would never be open if each restart began anew.
 func (s *lateSpool) alive() error {
 	errHangs := errors.New("the spool does not answer")
 	if !s.probing.CompareAndSwap(false, true) {
 		return errHangs
 	}
 	answered := make(chan struct{})
+	hung := false
 	go func() {
 		s.Status()
+		s.mu.Lock()
+		hung = !s.since.IsZero() && time.Since(s.since) > maxOpening
+		s.mu.Unlock()
 		s.probing.Store(false)
 		close(answered)
 	}()
 	select {
 	case <-answered:
+		if hung {
+			return errHangs
+		}
 		return nil
 	case <-time.After(time.Second):
 		return errHangs
