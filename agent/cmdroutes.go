@@ -3,8 +3,10 @@ package agent
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"camward/provision"
 	"camward/web"
@@ -14,6 +16,26 @@ import (
 type Commands struct {
 	Poll    provision.Status  `json:"poll"`
 	Journal []provision.Entry `json:"journal"`
+}
+
+// Only keeps the commands of these ids, and what happened to them; without any it keeps all. An id that is in neither is an error.
+func (c Commands) Only(ids []string) (Commands, error) {
+	if len(ids) == 0 {
+		return c, nil
+	}
+	known := map[string]bool{}
+	other := func(id string) bool {
+		known[id] = true
+		return !slices.Contains(ids, id)
+	}
+	c.Poll.Commands = slices.DeleteFunc(c.Poll.Commands, func(s provision.CommandStatus) bool { return other(s.ID) })
+	c.Journal = slices.DeleteFunc(c.Journal, func(e provision.Entry) bool { return other(e.ID) })
+	for _, id := range ids {
+		if !known[id] {
+			return c, fmt.Errorf("%s: no such command is known; camward commands lists them", id)
+		}
+	}
+	return c, nil
 }
 
 // A CommandPlan is what applying a command would send.

@@ -17,7 +17,7 @@ import (
 const commandsExample = `camward commands
   camward commands --journal           (what happened, and when)
   camward commands --dry-run ftpAlarm  (what would be sent, and what each check says)
-  camward commands --approve ftpAlarm`
+  camward commands --approve ftpAlarm  (or: camward commands approve ftpAlarm)`
 
 func commandsVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 	var c configFlags
@@ -33,6 +33,7 @@ func commandsVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error
 		if err != nil {
 			return fmt.Errorf("%w: %w", errMisused, err)
 		}
+		ids = word(ids, map[string]*bool{"approve": approve, "reject": reject, "replay": replay, "dry-run": dryRun})
 		decision, err := oneOf(map[string]bool{"approve": *approve, "reject": *reject, "replay": *replay})
 		switch {
 		case err != nil:
@@ -48,6 +49,9 @@ func commandsVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error
 		if err != nil {
 			return notRunning(err)
 		}
+		if all, err = all.Only(ids); err != nil {
+			return err
+		}
 		switch {
 		case *asJSON:
 			return printJSON(std.out, all)
@@ -58,6 +62,15 @@ func commandsVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error
 		}
 		return nil
 	}
+}
+
+// word takes a decision that was written as a word before the ids, "approve ftpAlarm", for its flag.
+func word(ids []string, flags map[string]*bool) []string {
+	if len(ids) > 0 && flags[ids[0]] != nil {
+		*flags[ids[0]] = true
+		return ids[1:]
+	}
+	return ids
 }
 
 // oneOf gives the flag that is set, and refuses two.
