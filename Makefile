@@ -64,7 +64,7 @@ crash: deps-test build ## KILLS=1000 times SIGKILL at random moments; what the c
 	$(GO) test -count=1 -timeout 2h ./e2e -run '^TestCrash' -v -kills $(KILLS)
 
 faults: deps-test build ## bad networks, bad servers, a full disk, a day offline
-	$(GO) test -count=1 -timeout 40m ./e2e -run '^(TestNetwork|TestServer|TestDisk|TestOffline)' -v -faults full
+	$(GO) test -count=1 -timeout 40m ./e2e -run '^(TestNetwork|TestServer|TestDisk|TestOffline)' -v -parallel 8 -faults full
 
 story: deps-test build ## each maker's camera from unclaimed to rolled back, with a simulator as its firmware
 	$(GO) test -count=1 -timeout 15m ./e2e -run '^TestStory' -v
