@@ -1,0 +1,117 @@
+package live
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"camward/codec/h264"
+	"camward/codec/jpeg"
+	"camward/video"
+)
+
+// maxEncoderErrors in a row make the encoder be replaced.
+const maxEncoderErrors = 3
+
+// An encoder is what is needed of h264.Encoder.
+type encoder interface {
+	Encode(img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error)
+	SetBitrate(bps int) error
+	Close()
+}
+
+func newEncoder(c h264.Config) (encoder, error) {
+	e, err := h264.NewEncoder(c)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// A coder turns JPEG and raw frames into H.264. What it needs it makes at the first use and keeps until free.
+type coder struct {
+	newEnc func(h264.Config) (encoder, error)
+
+	jpegs   *jpeg.Decoder
+	img     video.I420
+	enc     encoder
+	cfg     h264.Config // of enc, with the bit rate it was given first
+	bitrate int         // that enc has now
+	fails   int
+}
+
+func (c *coder) free() {
+	c.closeEncoder()
+	if c.jpegs != nil {
+		c.jpegs.Close()
+	}
+	*c = coder{newEnc: c.newEnc}
+}
+
+func (c *coder) closeEncoder() {
+	if c.enc != nil {
+		c.enc.Close()
+		c.enc = nil
+	}
+}
+
+// encode makes an access unit of a frame, stamped at, which must grow from call to call.
+func (c *coder) encode(f *video.Frame, at time.Duration, p plan, key bool) (video.Packet, error) {
+	if err := c.decode(f); err != nil {
+		return video.Packet{}, fmt.Errorf("decode %v picture: %w", f.Format.FourCC, err)
+	}
+	if err := c.ready(f.Format.Rate, p); err != nil {
+		return video.Packet{}, fmt.Errorf("prepare encoder: %w", err)
+	}
+	packet, err := c.enc.Encode(&c.img, at, f.Seq, key)
+	if err != nil {
+		if c.fails++; c.fails >= maxEncoderErrors {
+			c.closeEncoder()
+		}
+		return video.Packet{}, fmt.Errorf("encode picture: %w", err)
+	}
+	c.fails = 0
+	return packet, nil
+}
+
+// decode fills c.img.
+func (c *coder) decode(f *video.Frame) error {
+	if f.Format.FourCC != video.MJPEG {
+		return video.ToI420(&c.img, f)
+	}
+	if c.jpegs == nil {
+		c.jpegs = jpeg.NewDecoder()
+	}
+	return c.jpegs.I420(&c.img, f.Data)
+}
+
+// ready makes sure of an encoder for c.img with the plan's bit rate.
+func (c *coder) ready(rate float64, p plan) error {
+	if !(rate > 0 && rate <= 1000) {
+		rate = defaultRate
+	}
+	// Rate control shares the bits among as many pictures as the encoder was told; when fewer come, each may be larger.
+	bitrate := p.bitrate
+	if p.rate > 0 {
+		bitrate = int(float64(bitrate) * max(1, rate/p.rate))
+	}
+	cfg := h264.Config{Width: c.img.Width, Height: c.img.Height, Rate: rate, FullRange: c.img.FullRange}
+	if c.enc == nil || cfg != c.cfg {
+		c.closeEncoder()
+		first := cfg
+		first.Bitrate = bitrate
+		enc, err := c.newEnc(first)
+		if err != nil {
+			return err
+		}
+		c.enc, c.cfg, c.bitrate, c.fails = enc, cfg, bitrate, 0
+	}
+	// Each change unsettles rate control, so small ones are not worth it.
+	if math.Abs(float64(bitrate-c.bitrate)) > 0.05*float64(c.bitrate) {
+		if err := c.enc.SetBitrate(bitrate); err != nil {
+			return err
+		}
+		c.bitrate = bitrate
+	}
+	return nil
+}
