@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,7 +89,7 @@ func (u *Uploader) Run(ctx context.Context) error {
 				break
 			}
 			running++
-			go func() { results <- result{e, u.send(ctx, e)} }()
+			go func() { results <- result{e, brief(u.send(ctx, e))} }()
 		}
 		var timer <-chan time.Time
 		if running < u.cfg.Parallel && !due.IsZero() {
@@ -133,6 +134,25 @@ func (u *Uploader) send(ctx context.Context, e *entry) error {
 	}
 	return u.store.Put(ctx, it.throttled(&u.throttle))
 }
+
+// maxFault is how much of a fault's text is kept, in bytes: servers have a part in it, and it goes into records, status and log.
+const maxFault = 500
+
+// brief cuts an error's text to maxFault.
+func brief(err error) error {
+	if err == nil || len(err.Error()) <= maxFault {
+		return err
+	}
+	return &briefError{err, strings.ToValidUTF8(err.Error()[:maxFault], "") + "..."}
+}
+
+type briefError struct {
+	err  error
+	text string
+}
+
+func (e *briefError) Error() string { return e.text }
+func (e *briefError) Unwrap() error { return e.err }
 
 // settle draws the consequences of one attempt.
 func (u *Uploader) settle(ctx context.Context, r result) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -352,4 +353,40 @@ func TestStatusIsJSON(t *testing.T) {
 			t.Errorf("%s lacks %s", b, want)
 		}
 	}
+}
+
+func TestALongReplyIsCut(t *testing.T) {
+	long := strings.Repeat("\x1b€", 100_000)
+	store := &fakeStore{answer: func(it Item, _ int) error {
+		if it.Kind == camio.KindClip {
+			return fmt.Errorf("%w: %s", ErrPermanent, long)
+		}
+		return errors.New(long)
+	}}
+	run(t, store, nil, func(t *testing.T, s *Spool, u *Uploader, logs *observer.ObservedLogs) {
+		clips(t, s, 0, 1)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		add(t, s, camio.Media{Camera: "front", CameraID: "1", Kind: camio.KindSnapshot, Mono: time.Hour}, []byte("picture"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		texts := []string{u.Status().LastError}
+		for _, it := range s.Items() {
+			texts = append(texts, it.LastError)
+		}
+		for _, l := range logs.All() {
+			for _, v := range l.ContextMap() {
+				texts = append(texts, fmt.Sprint(v))
+			}
+		}
+		for _, text := range texts {
+			if len(text) > 1000 || !utf8.ValidString(text) {
+				t.Errorf("%d bytes of a reply are kept: %.100q", len(text), text)
+			}
+		}
+		rec, err := s.readRecord(1)
+		if err != nil || rec.Refused == "" || len(s.Items()) != 2 {
+			t.Errorf("the refused item's record: %+v, %v; %+v", rec, err, s.Items())
+		}
+	})
 }
