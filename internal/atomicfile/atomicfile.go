@@ -16,12 +16,25 @@ import (
 func Write(path string, data []byte, perm os.FileMode) error {
 	tmp, err := writeTemp(path, data, perm)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	if err := Rename(tmp, path); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), removeIfThere(tmp))
+		return errors.Join(fmt.Errorf("write %s: %w", path, cause(err)), removeIfThere(tmp))
 	}
 	return nil
+}
+
+// cause takes the temporary file's name off an error: it is another each time, and what says a fault once would say it again.
+func cause(err error) error {
+	var pe *os.PathError
+	var le *os.LinkError
+	switch {
+	case errors.As(err, &pe):
+		return pe.Err
+	case errors.As(err, &le):
+		return le.Err
+	}
+	return err
 }
 
 // writeTemp returns the name of a synced file beside path that holds data.

@@ -2,6 +2,8 @@ package atomicfile
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -81,5 +83,22 @@ func onlyFile(t *testing.T, path string) {
 	names, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(names) != 1 || names[0].Name() != filepath.Base(path) {
 		t.Errorf("directory holds %v, %v; want only %s", names, err, filepath.Base(path))
+	}
+}
+
+func TestTheSameFaultHasTheSameWords(t *testing.T) {
+	dir := t.TempDir()
+	taken := filepath.Join(dir, "taken")
+	if err := os.MkdirAll(filepath.Join(taken, "child"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{taken, filepath.Join(dir, "absent", "state.json")} {
+		first, second := Write(path, nil, 0o600), Write(path, nil, 0o600)
+		if first == nil || second == nil || first.Error() != second.Error() {
+			t.Errorf("a log that says each fault once would say both:\n%v\n%v", first, second)
+		}
+	}
+	if err := Write(filepath.Join(dir, "absent", "state.json"), nil, 0o600); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v is not what it was", err)
 	}
 }
