@@ -8,6 +8,7 @@ import (
 
 const (
 	maxRecords = 128 // commands remembered; those that the cloud lists no more are forgotten first
+	maxTold    = 50  // results of one poll; the others have to wait for the next. The cloud takes a report with more for a mistake
 	maxPast    = 32  // superseded keys remembered of each, so that an old one that comes again is not applied again
 
 	// StateListed is the state of a command where there is no firmware to apply it to. It is not told to the cloud.
@@ -112,7 +113,7 @@ func (p *Poller) unreported(me *camio.Poll) map[*record]uint64 {
 	}
 	told := map[*record]uint64{}
 	for _, r := range p.book.records {
-		if r.Report {
+		if r.Report && len(told) < maxTold {
 			me.Results = append(me.Results, r.result())
 			told[r] = r.change
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -393,5 +394,29 @@ func TestAResultThatChangesWhileItIsToldIsToldAgain(t *testing.T) {
 		defer stop()
 		time.Sleep(5 * time.Minute)
 		equal(t, "told", strings.Join(w.told(), ", "), "ping@1 pending, ping@1 applied")
+	})
+}
+
+func TestManyResultsAreToldInSeveralPolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		for i := range maxCommands {
+			w.list = append(w.list, cmd("c"+strconv.Itoa(i), "1"))
+		}
+		stop := begin(w.poller(t, Default()))
+		defer stop()
+		time.Sleep(5 * time.Minute)
+		told := map[string]bool{}
+		for _, p := range w.pollsSeen() {
+			if len(p.Results) > 50 {
+				t.Errorf("a poll tells %d results; the cloud refuses more than 50, and then gets none for a day", len(p.Results))
+			}
+		}
+		for _, r := range w.told() {
+			told[r] = true
+		}
+		if len(told) != maxCommands {
+			t.Errorf("%d results were told", len(told))
+		}
 	})
 }
