@@ -163,7 +163,9 @@ func TestWhatTheFirmwareHasLostIsAppliedAnew(t *testing.T) {
 		if err := errors.Join(p.Approve("zones"), p.Reject("time")); err != nil {
 			t.Fatal(err)
 		}
-		w.set(func() { w.list = []camio.Command{cmd("ping", "2"), cmd("upload", "1"), cmd("zones", "1"), cmd("time", "1")} })
+		w.set(func() {
+			w.list = []camio.Command{cmd("ping", "2"), cmd("upload", "1"), cmd("zones", "1"), cmd("time", "1")}
+		})
 		time.Sleep(5 * time.Minute)
 		stop()
 		equal(t, "before", w.applied(), "ping@1 upload@1 gone@1 zones@1 ping@2 ping@1")
