@@ -44,9 +44,11 @@ type kept struct {
 
 // made says who made a setting, and when by this device's clock.
 type made struct {
-	By string    `json:"by"` // "cloud", or the address of who sent the form
+	By string    `json:"by"` // byCloud, or the address of who sent the form
 	At time.Time `json:"at"`
 }
+
+const byCloud = "cloud"
 
 type keptPeriod struct {
 	cgi.Period
@@ -93,7 +95,12 @@ func (d *device) load(ctx context.Context) {
 	d.kept = k
 	d.mu.Unlock()
 	for _, s := range k.settings() {
-		if err := d.enforce(ctx, s); err != nil {
+		err := d.enforce(ctx, s)
+		if p, ok := s.(cgi.Period); ok && err == nil && d.agent.vendor.own && k.Made[formOf(s)].By == byCloud && !d.agent.poller.Knows() {
+			// Whether this address was ever reached is not known any more, and nothing would take it back.
+			err = d.agent.pollAs(p, d.agent.cloud)
+		}
+		if err != nil {
 			d.log.Error("a setting made by a form does not hold any more", zap.String("form", formOf(s)), zap.Error(err))
 		}
 	}
@@ -223,7 +230,7 @@ func (d *device) reset(form string) error {
 // save keeps the settings.
 func (d *device) save(form, sender string) error {
 	if sender == "" {
-		sender = "cloud"
+		sender = byCloud
 	}
 	d.mu.Lock()
 	all := map[string]made{form: {sender, time.Now().UTC()}}

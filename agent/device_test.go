@@ -273,3 +273,30 @@ func TestLostSettingsAreAskedForAnew(t *testing.T) {
 		}
 	}
 }
+
+func TestAPollThatWasMovedToADeadServerComesBackThoughItsTrialIsLost(t *testing.T) {
+	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"mac_address":"02FC00000001","commands":[]}`)
+	}))
+	defer cloud.Close()
+	dir := t.TempDir()
+	other := httptest.NewServer(http.NotFoundHandler()) // answers, and is no cloud
+	defer other.Close()
+	a := testAgent(t, dir, "cloud.url="+cloud.URL)
+	if err := a.device.Apply(t.Context(), cgi.Period{Enabled: true, URL: other.URL + "/api/cameras/$(hwaddr)/", Every: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	a = testAgent(t, dir, "cloud.url="+cloud.URL) // commands.json, which knows of the trial, is gone
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	done := make(chan struct{})
+	go func() { defer close(done); a.poller.Run(ctx) }()
+	for ctx.Err() == nil && !a.poller.Reached() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if !a.poller.Reached() {
+		t.Errorf("the device is lost: %+v", a.poller.Status())
+	}
+	cancel()
+	<-done
+}

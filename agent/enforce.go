@@ -66,8 +66,8 @@ func (d *device) alarms() (cgi.FTPAlarm, cgi.HTTPAlarm) {
 	return d.kept.ftp(), d.kept.http()
 }
 
-// pollAs moves the poll to where p says, and back to the configured cloud if p is not enabled.
-func (a *Agent) pollAs(p cgi.Period) error {
+// pollAs moves the poll to where p says, and back to the configured cloud if p is not enabled. If nothing answers there, others are asked.
+func (a *Agent) pollAs(p cgi.Period, others ...*camio.Client) error {
 	if !p.Enabled {
 		a.poller.SetCloud(a.cloud)
 		return a.poller.SetPeriod(a.cfg.Cloud.Poll.Period)
@@ -102,6 +102,7 @@ func (a *Agent) pollAs(p cgi.Period) error {
 		}
 		cloud.clients = append(cloud.clients, client)
 	}
+	cloud.clients, cloud.unsure = append(cloud.clients, others...), len(others) > 0
 	a.poller.SetCloud(cloud)
 	return a.poller.SetPeriod(p.Every)
 }
@@ -135,8 +136,10 @@ func (a *Agent) localIP() string {
 	return ""
 }
 
-// A movedCloud is polled at the first of its addresses that answers at all, and stays with that one.
+// A movedCloud is polled at the first of its addresses that answers at all, or if it is unsure, as a cloud does; it stays with that one.
 type movedCloud struct {
+	unsure bool
+
 	mu      sync.Mutex
 	clients []*camio.Client
 }
@@ -147,7 +150,7 @@ func (c *movedCloud) Poll(ctx context.Context, p camio.Poll) (reply *camio.PollR
 	defer c.mu.Unlock()
 	for i, client := range c.clients {
 		reply, date, err = client.Poll(ctx, p)
-		if !date.IsZero() || err == nil {
+		if !date.IsZero() && !c.unsure || err == nil {
 			c.clients = c.clients[i : i+1]
 			break
 		}

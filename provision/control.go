@@ -62,6 +62,14 @@ func (p *Poller) Replay(id string) error {
 	})
 }
 
+// Knows reports whether anything is known of commands of an earlier process or of this one.
+func (p *Poller) Knows() bool {
+	p.load()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.book.records) > 0
+}
+
 // Reapply has everything that the cloud lists applied anew, as far as policy and people let it: the firmware has lost what was
 // applied before, and so there is nothing to go back to either.
 func (p *Poller) Reapply() {
