@@ -36,8 +36,9 @@ const patience = 20 * time.Second
 // A scene is a camera that shows numbered pictures. It is a Source by way of the hub that the agent uses.
 type scene struct {
 	hub    *capture.Hub
-	subs   atomic.Int32 // subscriptions at the moment
-	gone   atomic.Bool  // delivers nothing
+	subs   atomic.Int32  // subscriptions at the moment
+	gone   atomic.Bool   // delivers nothing
+	number atomic.Uint32 // of the last picture
 	fourcc video.FourCC
 	w, h   int
 	rate   float64
@@ -103,6 +104,7 @@ func (s *scene) play(ctx context.Context, t testing.TB) {
 		copy(f.Data, data)
 		f.Format = video.Format{FourCC: s.fourcc, Width: s.w, Height: s.h, Rate: s.rate}
 		f.Seq, f.Mono = uint64(n), video.Now()
+		s.number.Store(n)
 		s.hub.Publish(f)
 		f.Release()
 	}
@@ -303,14 +305,16 @@ func (l *line) WriteTo(b []byte, to net.Addr) (int, error) {
 	return l.PacketConn.WriteTo(b, to)
 }
 
+// A mark is the number read from a picture and the picture's RTP timestamp.
+type mark struct{ n, timestamp uint32 }
+
 // A watcher is a viewer in the test: a peer connection that decodes what it gets.
 type watcher struct {
 	r        *rig
 	pc       *webrtc.PeerConnection
 	location string
 	etag     string
-	marks    chan uint32 // numbers read from pictures; the newest
-	stamps   chan uint32 // their RTP timestamps
+	marks    chan mark // the newest
 	keys     atomic.Int32
 	pictures atomic.Int32
 	delay    atomic.Bool // a playout delay extension of 0 to 0 was seen
@@ -345,7 +349,7 @@ func (r *rig) newWatcher(over *line, types ...webrtc.NetworkType) *watcher {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	w := &watcher{r: r, pc: pc, marks: make(chan uint32, 1), stamps: make(chan uint32, 1)}
+	w := &watcher{r: r, pc: pc, marks: make(chan mark, 1)}
 	r.t.Cleanup(w.close)
 	if _, err := pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
 		r.t.Fatal(err)
@@ -452,29 +456,25 @@ func (w *watcher) picture(dec *h264.Decoder, au []byte, timestamp uint32) {
 	x, y := video.MarkAt(img.Width, img.Height)
 	n, ok := video.ReadMark(&video.Plane{Pix: img.Y, Width: img.Width, Height: img.Height, Stride: img.YStride}, x, y)
 	if ok {
-		put(w.marks, n)
-		put(w.stamps, timestamp)
+		select {
+		case <-w.marks:
+		default:
+		}
+		w.marks <- mark{n, timestamp}
 	}
-}
-
-// put makes v what a channel holds.
-func put(c chan uint32, v uint32) {
-	select {
-	case <-c:
-	default:
-	}
-	c <- v
 }
 
 // next waits for a picture's number.
-func (w *watcher) next() uint32 {
+func (w *watcher) next() uint32 { return w.nextMark().n }
+
+func (w *watcher) nextMark() mark {
 	w.r.t.Helper()
 	select {
-	case n := <-w.marks:
-		return n
+	case m := <-w.marks:
+		return m
 	case <-time.After(patience):
 		w.r.t.Fatalf("no picture within %v; connection is %v", patience, w.pc.ConnectionState())
-		return 0
+		return mark{}
 	}
 }
 

@@ -148,10 +148,10 @@ func (v *viewer) negotiate(ctx context.Context, offer string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	gathered := webrtc.GatheringCompletePromise(v.pc)
 	if err := v.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
+	gathered := webrtc.GatheringCompletePromise(v.pc) // a restart has begun to gather anew by now
 	answer, err := v.pc.CreateAnswer(nil)
 	if err == nil {
 		err = v.pc.SetLocalDescription(answer)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 
@@ -117,19 +118,30 @@ func fragmentOf(t *testing.T, sdp string, candidates ...*webrtc.ICECandidate) st
 	return b.String()
 }
 
-// gathered collects a viewer's candidates, those of a kind at least.
+// gathered collects a viewer's candidates of one gathering, which begins after it.
 func (w *watcher) gathered() func() []*webrtc.ICECandidate {
 	all := make(chan []*webrtc.ICECandidate, 1)
 	var list []*webrtc.ICECandidate
 	w.pc.OnICECandidate(func(c *webrtc.ICECandidate) {
-		if c == nil {
-			all <- list
-			list = nil
+		if c != nil {
+			list = append(list, c)
 			return
 		}
-		list = append(list, c)
+		select {
+		case all <- list:
+		default:
+		}
 	})
-	return func() []*webrtc.ICECandidate { return <-all }
+	return func() []*webrtc.ICECandidate {
+		w.r.t.Helper()
+		select {
+		case list := <-all:
+			return list
+		case <-time.After(patience):
+			w.r.t.Fatal("the viewer does not gather candidates")
+			return nil
+		}
+	}
 }
 
 func TestCandidatesMayComeLater(t *testing.T) {
