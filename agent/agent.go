@@ -133,6 +133,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.watchFolders(keep)
 	keep("uploader", a.spool.Run)
 	keep("poll", a.poller.Run)
+	keep("release", a.watchRelease)
 	if a.cfg.Board.Time == followTime {
 		keep("time", a.ntp.Run)
 	}

@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"go.uber.org/zap"
 
 	"camward/board"
 	"camward/board/cgi"
@@ -143,4 +146,46 @@ func (a *Agent) newPoller() error {
 		Cloud: client, Self: a.self, Seen: a.clock.Observe, Firmware: a.vendor, Confirmer: a, Restore: a.restore, Log: a.log,
 	})
 	return err
+}
+
+// releaseEvery is how often the agent looks whether its cloud has let it go.
+const releaseEvery = 5 * time.Second
+
+// watchRelease ends uploads that the cloud's commands began once it lists these commands no more: the camera was released, and what it
+// sees is its former owner's no longer. What the configuration says holds again.
+func (a *Agent) watchRelease(ctx context.Context) error {
+	tick := time.NewTicker(releaseEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+			if err := a.endReleased(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (a *Agent) endReleased() error {
+	st := a.poller.Status()
+	if !a.vendor.own || st.Claimed || st.Error != "" || st.LastOK.IsZero() {
+		return nil
+	}
+	forms := map[string]string{"upload": "setHttpAlarmSending", "ftpAlarm": "setFtpAlarmSending"}
+	for _, c := range st.Commands {
+		form, ok := forms[c.ID]
+		if !ok || !c.Gone || c.State != camio.StateApplied {
+			continue
+		}
+		a.log.Warn("the cloud has released this camera; uploads that it asked for end", zap.String("id", c.ID))
+		if a.device.madeBy(form) == byCloud {
+			if err := a.device.reset(form); err != nil {
+				return err
+			}
+		}
+		a.poller.Forget(c.ID)
+	}
+	return nil
 }

@@ -203,6 +203,13 @@ func (d *device) Apply(ctx context.Context, s cgi.Setting) error {
 	return errors.Join(err, d.revert(ctx, s))
 }
 
+// madeBy tells who made a form's setting; empty if nobody did.
+func (d *device) madeBy(form string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.kept.Made[form].By
+}
+
 // reset forgets a setting, so that the configuration's holds again.
 func (d *device) reset(form string) error {
 	d.mu.Lock()

@@ -51,6 +51,9 @@ func TestStory(t *testing.T) {
 				s.revoked()
 			}
 			s.restarted()
+			if s.board == nil {
+				s.released()
+			}
 		})
 	}
 }
@@ -312,6 +315,31 @@ func (s *story) restarted() {
 	if s.board != nil && len(s.board.Requests()) != calls {
 		s.Errorf("a restart made %d calls to the board", len(s.board.Requests())-calls)
 	}
+}
+
+// released wants the camera to keep for itself what it sees once its owner has let it go, and to upload for the next one.
+func (s *story) released() {
+	forms := func() (list []string) {
+		for _, f := range s.dev.status(s.T).Settings {
+			list = append(list, f.Form)
+		}
+		return list
+	}
+	args := []string{"--data", s.cloud.data, "--base-url", s.cloud.url}
+	command(s.T, "camward-cloud", append([]string{"camera", "release", storyMAC}, args...)...)
+	eventually(s, 60*time.Second, func() error {
+		if got := forms(); slices.Contains(got, "setHttpAlarmSending") || slices.Contains(got, "setFtpAlarmSending") {
+			return fmt.Errorf("a released camera still has %v", got)
+		}
+		return nil
+	})
+	command(s.T, "camward-cloud", append([]string{"camera", "claim", storyMAC, "--name", "yard", "--user", "someone@example.com"}, args...)...)
+	eventually(s, 60*time.Second, func() error {
+		if got := forms(); !slices.Contains(got, "setHttpAlarmSending") {
+			return fmt.Errorf("claimed again, the camera has %v; %v", got, s.states())
+		}
+		return nil
+	})
 }
 
 func (d *device) commands(t testing.TB) (c agent.Commands) {

@@ -93,6 +93,21 @@ func (p *Poller) Reapply() {
 	wake(p.wakeApply)
 }
 
+// Forget drops what is known of commands that the cloud lists no more, so that they are applied anew should it list them again: the
+// firmware has been taken back what they did. One that is still on trial stays.
+func (p *Poller) Forget(ids ...string) {
+	p.mu.Lock()
+	b := &p.book
+	before := len(b.records)
+	b.records = slices.DeleteFunc(b.records, func(r *record) bool {
+		return r.Gone && r.Trial == nil && r.Undo == nil && slices.Contains(ids, r.Command.ID)
+	})
+	b.changed = b.changed || len(b.records) != before
+	b.collect()
+	p.mu.Unlock()
+	p.save()
+}
+
 // start makes a record due now.
 func (p *Poller) start(r *record) {
 	p.book.settle(r, camio.StatePending, 0, "", "")
