@@ -5,6 +5,7 @@ package live
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -121,8 +122,11 @@ func fragmentOf(t *testing.T, sdp string, candidates ...*webrtc.ICECandidate) st
 // gathered collects a viewer's candidates of one gathering, which begins after it.
 func (w *watcher) gathered() func() []*webrtc.ICECandidate {
 	all := make(chan []*webrtc.ICECandidate, 1)
+	var mu sync.Mutex // candidates come from the gatherer and from SetLocalDescription
 	var list []*webrtc.ICECandidate
 	w.pc.OnICECandidate(func(c *webrtc.ICECandidate) {
+		mu.Lock()
+		defer mu.Unlock()
 		if c != nil {
 			list = append(list, c)
 			return
