@@ -38,7 +38,7 @@ func (l *loader) fault(key, format string, args ...any) {
 			break
 		}
 	}
-	l.errs = append(l.errs, fmt.Errorf("%s: %s (%s)", key, fmt.Sprintf(format, args...), where))
+	l.errs = append(l.errs, fmt.Errorf("%s: %s (%s)", oneLine(key), fmt.Sprintf(format, args...), where))
 }
 
 // position is how the library's errors begin: [line:column].
