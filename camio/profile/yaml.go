@@ -38,11 +38,20 @@ func (l *loader) fault(key, format string, args ...any) {
 			break
 		}
 	}
-	l.errs = append(l.errs, fmt.Errorf("%s: %s (%s)", oneLine(key), fmt.Sprintf(format, args...), where))
+	l.errs = append(l.errs, fmt.Errorf("%s: %s (%s)", cut(oneLine(key)), cut(fmt.Sprintf(format, args...)), where))
 }
 
 // position is how the library's errors begin: [line:column].
 var position = regexp.MustCompile(`^\[(\d+):\d+\] (.*)`)
+
+// cut bounds a part of a fault, which repeats what could not be read.
+func cut(s string) string {
+	const longest = 300
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + "..."
+	}
+	return s
+}
 
 // parent drops the last part of a key.
 func parent(key string) string {
@@ -61,10 +70,6 @@ func (l *loader) decode(text []byte, into *fileYAML) {
 		if m := position.FindStringSubmatch(words); m != nil {
 			l.lines["the file"], _ = strconv.Atoi(m[1]) // 0, no line, if it is no number
 			words = m[2]
-		}
-		const longest = 300 // it repeats what it could not read
-		if len(words) > longest {
-			words = strings.ToValidUTF8(words[:longest], "") + "..."
 		}
 		l.fault("the file", "not YAML: %s", words)
 		return
