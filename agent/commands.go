@@ -16,6 +16,7 @@ import (
 	"camward/camio"
 	"camward/camio/profile"
 	"camward/provision"
+	"camward/uploader/ftpstore"
 )
 
 // vendor is the firmware that commands are for: camward's own forms, or the board's CGI.
@@ -66,11 +67,10 @@ func (a *Agent) Confirm(ctx context.Context, c camio.Command) error {
 	}
 	switch t.Kind {
 	case profile.TargetFTP:
-		if a.vendor.own {
-			return checkFTP(ctx, a.ftpTarget(t.Host, t.Port, t.User, t.Password))
-		}
 		cfg := a.ftpTarget(t.Host, t.Port, t.User, t.Password)
-		cfg.TLS = "none" // as the vendor's firmware does it
+		if !a.vendor.own {
+			cfg.TLS = ftpstore.None // as the vendor's firmware does it
+		}
 		return checkFTP(ctx, cfg)
 	case profile.TargetUpload:
 		return a.checkUpload(ctx, t.URL)

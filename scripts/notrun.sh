@@ -6,4 +6,4 @@ shared=${CAMWARD_SHARED:-../shared}
 [ "$(df --output=pcent "${TMPDIR:-/tmp}" | tr -dc 0-9)" -ge 1 ] ||
 	echo "not run: the test of the spool on a disk that others fill, since this one is less than 1 % full"
 unshare -m true 2>/dev/null ||
-	echo "not run: the tests against vsftpd, proftpd and pure-ftpd, which need root and mount namespaces; a chroot has none"
+	echo "not run: the tests against vsftpd, proftpd and pure-ftpd and those of a full disk, which need root and mounts; a chroot may have none"
