@@ -18,6 +18,7 @@ import (
 	"camward/board/ntp"
 	"camward/camio"
 	"camward/internal/supervise"
+	"camward/live"
 	"camward/provision"
 	"camward/uploader"
 	"camward/uploader/dropfolder"
@@ -39,6 +40,7 @@ type Agent struct {
 	folders  []*dropfolder.Watcher
 	base     *url.URL      // of the configured cloud
 	cloud    *camio.Client // the configured one
+	live     *live.Server
 	uploads  *uploads
 	poller   *provision.Poller
 	device   *device
@@ -75,6 +77,9 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 		a.cameras = append(a.cameras, p)
 	}
 	if err := a.newFolders(); err != nil {
+		return nil, err
+	}
+	if err := a.newLive(); err != nil {
 		return nil, err
 	}
 	if err := a.newPoller(); err != nil {
@@ -134,6 +139,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	keep("uploader", a.spool.Run)
 	keep("poll", a.poller.Run)
 	keep("release", a.watchRelease)
+	keep("live", a.live.Run)
 	if a.cfg.Board.Time == followTime {
 		keep("time", a.ntp.Run)
 	}

@@ -13,6 +13,7 @@ import (
 	"camward/capture"
 	"camward/clip"
 	"camward/internal/transport"
+	"camward/live"
 	"camward/motion"
 	"camward/provision"
 	"camward/uploader"
@@ -30,6 +31,7 @@ type Config struct {
 	Cameras   []CameraConfig  `yaml:"cameras"`
 	Folders   []FolderConfig  `yaml:"folders"` // that other firmware writes recordings to
 	Spool     uploader.Config `yaml:"spool"`
+	Live      live.Config     `yaml:"live"`
 	StateDir  string          `yaml:"state_dir"` // what must survive a restart besides recordings
 	Listen    string          `yaml:"listen"`    // of the agent's own HTTP server; empty: none
 	Schedules Schedules       `yaml:"schedules"` // hours that a command may restrict recording to
@@ -108,6 +110,7 @@ func DefaultConfig() Config {
 			Poll:   provision.Default(),
 		},
 		Spool:    uploader.Default(),
+		Live:     live.Default(),
 		Board:    BoardConfig{Time: followTime, Watchdog: board.DefaultWatchdog()},
 		StateDir: "/var/lib/camward",
 		Listen:   web.Default().Listen,
@@ -148,6 +151,7 @@ func (c Config) Validate() error {
 	errs := []error{
 		c.Cloud.validate(),
 		c.Spool.Validate(),
+		c.Live.Validate(),
 		web.Config{Listen: c.Listen}.Validate(),
 		c.Schedules.validate(),
 		c.Board.Validate(),

@@ -11,6 +11,7 @@ import (
 	"camward/board"
 	"camward/capture"
 	"camward/clip"
+	"camward/live"
 	"camward/provision"
 	"camward/uploader"
 	"camward/uploader/dropfolder"
@@ -27,6 +28,7 @@ type Status struct {
 	Uploader uploader.Status     `json:"uploader"`
 	Spool    string              `json:"spool_error,omitempty"` // why recordings cannot be kept
 	Poll     provision.Status    `json:"poll"`
+	Live     live.Status         `json:"live"`
 	Settings []SettingStatus     `json:"settings"` // made by forms; stronger than the configuration
 }
 
@@ -43,7 +45,7 @@ const controlStatus = "/api/control/status"
 
 // Status says how everything stands now.
 func (a *Agent) Status() Status {
-	s := Status{Version: a.version, Identity: a.id, Uptime: time.Since(a.started).Seconds(), Poll: a.poller.Status(), Cameras: []CameraStatus{}, Folders: a.foldersStatus(), Settings: a.device.status()}
+	s := Status{Version: a.version, Identity: a.id, Uptime: time.Since(a.started).Seconds(), Poll: a.poller.Status(), Cameras: []CameraStatus{}, Folders: a.foldersStatus(), Settings: a.device.status(), Live: a.live.Status()}
 	for _, p := range a.cameras {
 		s.Cameras = append(s.Cameras, CameraStatus{Name: p.name, Capture: p.camera.Status(), Motion: p.motionStatus(), Clip: p.recorder.Status()})
 	}
@@ -84,6 +86,7 @@ func (a *Agent) newServer(cfg web.Config, password *web.Password) (*web.Server, 
 	a.spoolRoutes(s)
 	a.commandRoutes(s)
 	a.viewRoutes(s)
+	a.liveRoutes(s)
 	s.HandleDigest("/form/", a.forms)
 	set := a.metrics()
 	s.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

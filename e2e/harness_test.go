@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 	}
 	bin = dir
 	os.Setenv("CAMWARD_BOARD_TIME", "leave") // tests must not set the clock of who runs them
+	os.Setenv("CAMWARD_LIVE_UDP_PORT", "0")  // many agents run side by side
+	os.Setenv("CAMWARD_LIVE_TCP_PORT", "0")
 	code := 1
 	if err := buildAll(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -107,21 +107,42 @@ var AgentModules = []string{
 	"github.com/beevik/ntp",
 	"github.com/blackjack/webcam",
 	"github.com/coreos/go-systemd/v22",
+	"github.com/coder/websocket",
+	"github.com/eclipse/paho.golang",
 	"github.com/fsnotify/fsnotify",
 	"github.com/goccy/go-yaml",
+	"github.com/google/uuid",             // of pion/ice
 	"github.com/hashicorp/errwrap",       // of jlaffaye/ftp
 	"github.com/hashicorp/go-multierror", // of jlaffaye/ftp
 	"github.com/icholy/digest",
 	"github.com/jlaffaye/ftp",
+	"github.com/pion/datachannel",
+	"github.com/pion/dtls/v3",
+	"github.com/pion/ice/v4",
+	"github.com/pion/interceptor",
+	"github.com/pion/logging",
+	"github.com/pion/mdns/v2",
+	"github.com/pion/randutil",
+	"github.com/pion/rtcp",
+	"github.com/pion/rtp",
+	"github.com/pion/sctp",
+	"github.com/pion/sdp/v3",
+	"github.com/pion/srtp/v3",
+	"github.com/pion/stun/v4",
+	"github.com/pion/transport/v5",
+	"github.com/pion/turn/v5",
+	"github.com/pion/webrtc/v4",
 	"github.com/valyala/fastrand",  // of VictoriaMetrics/metrics
 	"github.com/valyala/histogram", // of VictoriaMetrics/metrics
+	"github.com/wlynxg/anet",       // of pion/transport
 	"go.uber.org/multierr",         // of zap
 	"go.uber.org/zap",
 	"golang.org/x/crypto",
 	"golang.org/x/image",
-	"golang.org/x/net", // of beevik/ntp
+	"golang.org/x/net", // of beevik/ntp and pion
 	"golang.org/x/sync",
 	"golang.org/x/sys",
 	"golang.org/x/term",
+	"golang.org/x/time", // of pion/transport
 	"rsc.io/qr",
 }

@@ -43,6 +43,24 @@ var targets = []target{
 	{name: "armv6", env: []string{"GOARCH=arm", "GOARM=6"}, emulator: []string{"qemu-arm-static", "-cpu", "arm1176"}},
 }
 
+// inlined are the packages whose code runs for each picture, packet or byte. In all others calls are not inlined: that makes the
+// program an eighth smaller (inlined code and the tables that tell where it came from) and costs where no time is spent.
+var inlined = []string{
+	"camward/video/...", "camward/codec/...", "camward/capture/...", "camward/motion/...", "camward/clip/...",
+	"github.com/pion/rtp/...", "github.com/pion/srtp/...",
+	"runtime/...", "internal/runtime/...", "internal/bytealg", "internal/poll", "internal/sync", "sync/...", "syscall", "time",
+	"bytes", "strings", "slices", "sort", "unicode/...", "hash/...", "math", "math/bits", "crypto/internal/...",
+}
+
+// inlining is the compiler's flags for that; of two patterns that match, the last one holds.
+func inlining() []string {
+	flags := []string{"-gcflags=all=-l"}
+	for _, pattern := range inlined {
+		flags = append(flags, "-gcflags="+pattern+"=")
+	}
+	return flags
+}
+
 func main() {
 	version := flag.String("version", "dev", "stamped into the binaries")
 	pkg := flag.String("pkg", "./cmd/camward", "main package to build")
@@ -88,7 +106,7 @@ func build(ctx context.Context, pkg, out, version, only string) error {
 // compile builds one static binary.
 func (t target) compile(ctx context.Context, pkg, file, version string) error {
 	ldflags := "-s -w -X main.version=" + version
-	args := []string{"build", "-trimpath", "-o", file}
+	args := append([]string{"build", "-trimpath", "-o", file}, inlining()...)
 	env := append(os.Environ(), "GOOS=linux")
 	env = append(env, t.env...)
 	if t.deb == "" {

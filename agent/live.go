@@ -1,0 +1,48 @@
+package agent
+
+import (
+	"net/http"
+
+	"camward/capture"
+	"camward/live"
+	"camward/video"
+	"camward/web"
+)
+
+// queueLive is the live view's name on a camera's hub.
+const queueLive = "live"
+
+// newLive wires the live view of all cameras. Where everybody on the device may watch without a password, pages of other sites may not.
+func (a *Agent) newLive() (err error) {
+	cfg := a.cfg.Live
+	if (web.Config{Listen: a.cfg.Listen}).Loopback() && !web.HasPassword(a.cfg.StateDir) {
+		cfg.AllowOrigin = ""
+	}
+	if a.live, err = live.New(cfg, a.cfg.StateDir, a.log); err != nil {
+		return err
+	}
+	for _, p := range a.cameras {
+		a.live.AddCamera(p.name, liveSource{p.hub})
+	}
+	return nil
+}
+
+// A liveSource gives viewers a camera's pictures.
+type liveSource struct{ hub *capture.Hub }
+
+// Subscribe implements live.Source.
+func (s liveSource) Subscribe(depth int) (frames <-chan *video.Frame, stop func()) {
+	sub := s.hub.Subscribe(queueLive, depth)
+	return sub.Frames(), sub.Close
+}
+
+// liveRoutes serve WHEP. A browser asks for permission (OPTIONS) without credentials.
+func (a *Agent) liveRoutes(s *web.Server) {
+	h := a.live.Handler()
+	for _, path := range []string{"/whep", "/whep/{session}", "/cameras/{camera}/whep", "/cameras/{camera}/whep/{session}"} {
+		s.HandleOpen("OPTIONS "+path, h)
+		for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
+			s.HandleDigest(method+" "+path, h)
+		}
+	}
+}
