@@ -26,7 +26,7 @@ import (
 // from the camera's own goroutine. The queue holds depth frames; one that is full loses frames and never waits. Whoever
 // receives a frame owns a reference and releases it. The channel is not closed; stop releases what is still queued.
 //
-// A Source that is also a Teller says before that what is to be expected.
+// A Source that is also a Teller says before that what is to be expected; one that is a Narrator has more to say than pictures.
 type Source interface {
 	Subscribe(depth int) (frames <-chan *video.Frame, stop func())
 }
@@ -170,6 +170,21 @@ func (s *Server) camera(name string) (*camera, error) {
 		}
 	}
 	return nil, ErrNoCamera
+}
+
+// Ready is nil when a viewer of a camera, "" being the first, would get a picture now, if there is a place for it. It is cheap.
+func (s *Server) Ready(camera string) error {
+	c, err := s.camera(camera)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	running := s.net != nil
+	s.mu.Unlock()
+	if !running {
+		return ErrNotRunning
+	}
+	return c.ready()
 }
 
 // takePlace reserves a place for a viewer; the network is that of the current Run.

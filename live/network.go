@@ -83,6 +83,8 @@ func (n *network) set(cfg Config, t timing) {
 	e.SetICETimeouts(t.disconnected, t.failed, t.keepalive)
 	e.SetSTUNGatherTimeout(2 * time.Second)
 	e.SetIncludeLoopbackCandidate(cfg.Loopback)
+	e.SetSCTPMaxReceiveBufferSize(128 << 10) // nothing that a viewer sends there is used
+	e.SetSCTPMaxMessageSize(16 << 10)
 }
 
 // close frees the ports.

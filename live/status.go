@@ -38,6 +38,7 @@ type ViewerStatus struct {
 	Estimate int           `json:"estimate"` // bits per second that the line carries
 	Sent     uint64        `json:"sent"`     // bytes of video
 	Dropped  uint64        `json:"dropped"`  // pictures left out because the viewer was behind
+	Unsaid   uint64        `json:"unsaid"`   // messages of a Narrator left out for the same reason
 }
 
 // Status tells what goes on.
@@ -66,7 +67,7 @@ func (s *Server) Status() Status {
 func (v *viewer) status() ViewerStatus {
 	return ViewerStatus{
 		Camera: v.camera.name, State: v.pc.ConnectionState().String(), Way: v.way(), Since: time.Since(v.since),
-		Estimate: v.estimate(), Sent: v.sent.Load(), Dropped: v.dropped.Load(),
+		Estimate: v.estimate(), Sent: v.sent.Load(), Dropped: v.dropped.Load(), Unsaid: v.unsaid.Load(),
 	}
 }
 

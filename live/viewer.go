@@ -57,6 +57,10 @@ type viewer struct {
 	dropped atomic.Uint64
 	sent    atomic.Uint64 // payload bytes
 
+	channels atomic.Int32   // data channels that the viewer has opened so far
+	listens  chan listening // holds one: open, and not yet served
+	unsaid   atomic.Uint64  // messages left out
+
 	remb   atomic.Int64 // bits per second, 0 without
 	rembAt atomic.Int64 // nanoseconds since since
 
@@ -75,6 +79,7 @@ func (s *Server) newViewer(n *network, c *camera, servers []ICEServer) (*viewer,
 	v := &viewer{
 		id: rand.Text(), camera: c, timing: s.timing, since: time.Now(), etag: rand.Text(),
 		up: make(chan struct{}), over: make(chan struct{}), done: make(chan struct{}), queue: make(chan *unit, queueDepth),
+		listens: make(chan listening, 1),
 	}
 	v.log = s.log.With(zap.String("camera", c.name), zap.String("session", v.id[:6]))
 	v.setUp = sync.OnceFunc(func() { close(v.up) })
@@ -100,6 +105,7 @@ func (s *Server) newViewer(n *network, c *camera, servers []ICEServer) (*viewer,
 		return nil, errors.Join(err, v.pc.GracefulClose())
 	}
 	v.pc.OnConnectionStateChange(v.connection)
+	v.pc.OnDataChannel(v.dataChannel)
 	return v, nil
 }
 
@@ -225,6 +231,7 @@ func (v *viewer) discard() {
 func (v *viewer) run(ctx context.Context) {
 	var reading sync.WaitGroup
 	reading.Go(v.readFeedback)
+	reading.Go(v.narrate)
 	defer func() {
 		v.discard()
 		reading.Wait()

@@ -140,8 +140,9 @@ func reply(w http.ResponseWriter, status int, kind, text string) {
 	io.WriteString(w, text) //nolint:errcheck // a client that has gone is noticed by ICE
 }
 
-// refuse turns an error into a status.
-func (s *Server) refuse(w http.ResponseWriter, err error) {
+// StatusOf is the HTTP status that tells an error of Open, Patch, End or Ready: 500 for one that is not of this package. With 409 and
+// 503 it is worth trying again.
+func StatusOf(err error) int {
 	for _, known := range []struct {
 		err    error
 		status int
@@ -157,13 +158,21 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 		{ErrPrecondition, http.StatusPreconditionFailed},
 	} {
 		if errors.Is(err, known.err) {
-			if known.status == http.StatusServiceUnavailable || known.status == http.StatusConflict {
-				w.Header().Set("Retry-After", retryAfter)
-			}
-			http.Error(w, err.Error(), known.status)
-			return
+			return known.status
 		}
 	}
-	s.log.Warn("live view request", zap.Error(err))
-	http.Error(w, "live view cannot be set up", http.StatusInternalServerError)
+	return http.StatusInternalServerError
+}
+
+// refuse tells a viewer of an error.
+func (s *Server) refuse(w http.ResponseWriter, err error) {
+	status, text := StatusOf(err), err.Error()
+	switch status {
+	case http.StatusServiceUnavailable, http.StatusConflict:
+		w.Header().Set("Retry-After", retryAfter)
+	case http.StatusInternalServerError:
+		s.log.Warn("live view request", zap.Error(err))
+		text = "live view cannot be set up"
+	}
+	http.Error(w, text, status)
 }
