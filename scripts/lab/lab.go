@@ -34,6 +34,8 @@ type Job struct {
 	Share  string            // folder of the host, read and write, seen as /share
 	MemMiB int               // 512 if 0
 	CPUs   int               // 2 if 0
+	// Forward are TCP ports of the guest by the port of the host's loopback that leads there.
+	Forward map[int]int
 }
 
 // Boot starts the guest, copies its console to w and returns the job's exit code. It ends the
@@ -77,7 +79,7 @@ func (i Image) run(ctx context.Context, job Job, initrd string, w io.Writer) err
 		"-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
 		"-kernel", filepath.Join(i.dir, "vmlinuz"), "-initrd", initrd,
 		"-append", "console="+i.console+" loglevel=3 panic=-1 rdinit=/init",
-		"-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net",
+		"-netdev", "user,id=net"+job.forwards(), "-device", "virtio-net-device,netdev=net",
 		"-fsdev", "local,id=share,security_model=none,path="+job.Share,
 		"-device", "virtio-9p-device,fsdev=share,mount_tag=share")
 	cmd := exec.CommandContext(ctx, i.qemu[0], args...)
@@ -91,6 +93,14 @@ func (i Image) run(ctx context.Context, job Job, initrd string, w io.Writer) err
 		return fmt.Errorf("%s: %w", i.qemu[0], err)
 	}
 	return nil
+}
+
+// forwards is what QEMU's user network is to know of Forward.
+func (j Job) forwards() (options string) {
+	for host, guest := range j.Forward {
+		options += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", host, guest)
+	}
+	return options
 }
 
 func or(n, otherwise int) int {
