@@ -18,6 +18,11 @@ func (b *blob) join(o blob) {
 	b.x1, b.y1 = max(b.x1, o.x1), max(b.y1, o.y1)
 }
 
+// rect is the blob's frame in fractions of a picture of cols x rows cells.
+func (b *blob) rect(cols, rows float64) Rect {
+	return Rect{float64(b.x0) / cols, float64(b.y0) / rows, float64(b.x1+1) / cols, float64(b.y1+1) / rows}
+}
+
 // A labeller finds blobs: it joins runs of cells with the runs that touch them in the row above.
 type labeller struct {
 	runs   int

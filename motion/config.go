@@ -65,6 +65,24 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// leastCells is the size of the smallest part that counts, in cells.
+func (c Config) leastCells(t *tuning, cols, rows int) int {
+	return max(t.minCells, int(c.MinArea*float64(cols*rows)+0.5))
+}
+
+// Reach says why nothing could ever count in pictures of the given size, in pixels or of the planes: the polygons leave too
+// few of the cells that such pictures are divided into. The settings must be valid.
+func (c Config) Reach(width, height int) error {
+	var g grid
+	g.fit(max(width, 1), max(height, 1))
+	t := defaultTuning()
+	left, least := maskOf(c.Include, c.Exclude, g.cols, g.rows).count(), c.leastCells(&t, g.cols, g.rows)
+	if left < least {
+		return fmt.Errorf("nothing could count as motion: the polygons leave %d of the %d cells of the picture, and the smallest part that counts has %d", left, g.cols*g.rows, least)
+	}
+	return nil
+}
+
 func validatePolygons(key string, ps []Polygon) (errs []error) {
 	for i, p := range ps {
 		if len(p) < 3 {

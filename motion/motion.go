@@ -58,6 +58,8 @@ type Detector struct {
 	starting bool          // learning because nothing is known, not because the light changed
 	gain     float64       // mean over the last moments
 	changed  [3]mask       // changed cells now and in the two pictures before
+	counted  mask          // of those now, the ones that count; parts are made of them
+	labelled bool          // counted and parts are of the last plane analysed
 	evidence time.Duration // how long something has moved, less how long not
 	decision Decision
 }
@@ -88,6 +90,7 @@ func (d *Detector) Step(mono time.Duration, luma *video.Plane) Decision {
 	}
 	d.last = mono
 	d.grid.average(luma, &d.scene.now)
+	d.labelled = false
 	if !d.begun || dt < 0 || dt > d.tune.maxGap {
 		d.begin()
 		return d.decision
@@ -105,7 +108,22 @@ func (d *Detector) layout() {
 	d.begun = false
 	d.scene.cols, d.scene.rows = d.grid.cols, d.grid.rows
 	d.mask()
-	d.minCells = max(d.tune.minCells, int(d.cfg.MinArea*float64(d.grid.cols*d.grid.rows)+0.5))
+	d.minCells = d.cfg.leastCells(&d.tune, d.grid.cols, d.grid.rows)
+}
+
+// SetConfig replaces all settings from the next Step on. What is known of the picture stays known, so nothing is learnt anew. The error
+// lists every fault; then all stays as it is.
+func (d *Detector) SetConfig(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	d.cfg = cfg
+	d.mask()
+	d.minCells = cfg.leastCells(&d.tune, d.grid.cols, d.grid.rows)
+	if d.begun {
+		d.scene.setBase(&d.tune, cfg.MinContrast, 1)
+	}
+	return nil
 }
 
 // SetMasks replaces the parts of the picture that count, as Config's Include and Exclude have them, from the next Step on. What moves
@@ -168,7 +186,7 @@ func (d *Detector) analyse(dt time.Duration) Decision {
 	dec.Box = d.decision.Box // where it was last
 	cols, rows := float64(d.scene.cols), float64(d.scene.rows)
 	if part.cells > 0 {
-		dec.Box = Rect{float64(part.x0) / cols, float64(part.y0) / rows, float64(part.x1+1) / cols, float64(part.y1+1) / rows}
+		dec.Box = part.rect(cols, rows)
 	}
 	dec.Score = float64(max(part.cells, 1)) / (cols * rows)
 	return dec
@@ -219,17 +237,23 @@ func (d *Detector) compare(dt time.Duration, dec *Decision) (scene bool) {
 
 // largest finds the largest connected part that moves, among the cells that changed near where something changed before.
 func (d *Detector) largest(dec *Decision) (best blob) {
-	counted := d.changed[0]
-	d.nearBefore(&counted)
-	dec.Cells = counted.count()
-	d.parts.label(&counted, &d.scene.fresh, d.scene.rows)
+	d.counted = d.changed[0]
+	d.nearBefore(&d.counted)
+	dec.Cells = d.counted.count()
+	d.parts.label(&d.counted, &d.scene.fresh, d.scene.rows)
+	d.labelled = true
 	for b := range d.parts.all() {
-		if float64(b.fresh) >= min(d.tune.freshMin, d.tune.freshShare*float64(b.cells)) && b.cells > best.cells {
+		if d.moves(b) && b.cells > best.cells {
 			best = b
 		}
 	}
 	dec.Largest = int(best.cells)
 	return best
+}
+
+// moves tells a part that moves from one that only differs.
+func (d *Detector) moves(b blob) bool {
+	return float64(b.fresh) >= min(d.tune.freshMin, d.tune.freshShare*float64(b.cells))
 }
 
 // nearBefore keeps those cells of m that are within reach of a cell that changed in the picture before and, if that was not
