@@ -15,10 +15,13 @@ func (s *Server) online(c *camera) bool {
 	return !seen.IsZero() && s.now().Sub(seen) <= s.cfg.Online
 }
 
-// wire turns a camera into the API's object. No web_rtc in the capabilities until there is live view.
+// wire turns a camera into the API's object. web_rtc stands in the capabilities only while the camera can be watched.
 func (s *Server) wire(acc *account, c *camera) camio.Camera {
 	w := camio.Camera{Name: c.Name, CameraID: c.CameraID, Attribution: map[string]any{}, Tags: []string{},
 		IsOnline: s.online(c), Capabilities: []string{"video"}, UserID: acc.UserID}
+	if s.lives.ready(c.ID) {
+		w.Capabilities = append(w.Capabilities, "web_rtc")
+	}
 	if c.Width > 0 && c.Height > 0 {
 		w.Resolution = &camio.Resolution{AspectRatio: float32(c.Width) / float32(c.Height), Height: c.Height, Width: c.Width}
 	}

@@ -95,9 +95,14 @@ type Server struct {
 	ftp      *ftpd.Server // nil: not served
 	ftpPort  atomic.Int32 // that it listens on, once it does
 
-	pollLimit, hintLimit, signinLimit, claimLimit *limiter
-	hashing                                       chan struct{} // one entry for each password being hashed
-	scaling                                       chan struct{} // one for each picture being scaled
+	lives      *liveHub
+	liveTiming liveTiming
+	liveCalls  struct{ answered, failed atomic.Int64 } // viewers' requests to cameras
+
+	pollLimit, hintLimit, signinLimit, claimLimit, watchLimit *limiter
+
+	hashing chan struct{} // one entry for each password being hashed
+	scaling chan struct{} // one for each picture being scaled
 }
 
 // An Account is what AddUser made. The tokens cannot be read again except the upload token.
@@ -138,12 +143,13 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Log.Named("cloud"), store: st, secrets: sec, profiles: profiles,
-		thumbs: newThumbCache(32 << 20),
+		thumbs: newThumbCache(32 << 20), lives: newLiveHub(), liveTiming: defaultLiveTiming(),
 		// As many as 150 cameras behind one address make, or that restart at once.
 		pollLimit:   newLimiter(max(5, 150/cfg.PollPeriod.Seconds()), 300, cfg.Now),
 		claimLimit:  newLimiter(0.5, 60, cfg.Now),
 		hintLimit:   newLimiter(0.5, 30, cfg.Now),
 		signinLimit: newLimiter(0.1, 10, cfg.Now),
+		watchLimit:  newLimiter(1, 60, cfg.Now),
 		hashing:     make(chan struct{}, 2),
 		scaling:     make(chan struct{}, max(2, runtime.NumCPU())),
 	}
@@ -263,6 +269,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 		<-ctx.Done()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
+		s.lives.close() // Shutdown knows nothing of them
 		if srv.Shutdown(grace) != nil {
 			_ = srv.Close() // what is still running is cut; a cut upload leaves nothing behind
 		}
@@ -271,8 +278,11 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 	return g.Wait()
 }
 
-// Close releases the database. Requests must have ended.
-func (s *Server) Close() error { return s.store.Close() }
+// Close ends the cameras' sockets and releases the database. Other requests must have ended.
+func (s *Server) Close() error {
+	s.lives.close()
+	return s.store.Close()
+}
 
 // now is the wall clock in the precision that the API shows.
 func (s *Server) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }

@@ -196,6 +196,7 @@ func (s *Server) releaseDevice(w http.ResponseWriter, r *http.Request) error {
 	if err := s.store.write(r.Context(), func(tx *sql.Tx) error { return release(r.Context(), tx, acc.ID, mac) }); err != nil {
 		return err
 	}
+	s.lives.recheck(acc.ID)
 	s.log.Info("released", zap.String("mac", mac), zap.String("user", acc.UserID))
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 	return nil

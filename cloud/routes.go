@@ -29,6 +29,8 @@ func (s *Server) routes() *router {
 	api("users/:token/cameras/:camera/content", map[string]handlerFunc{"POST": s.upload, "PUT": s.upload})
 	// One path, two meanings: a file name to upload under, an id to fetch.
 	api("users/:token/cameras/:camera/content/:name", map[string]handlerFunc{"POST": s.upload, "PUT": s.upload, "GET": s.getContent})
+	api("users/:token/cameras/:camera/live", map[string]handlerFunc{"GET": s.liveSocketOrInfo, "POST": s.liveOpen})
+	api("users/:token/cameras/:camera/live/:session", map[string]handlerFunc{"PATCH": s.livePatch, "DELETE": s.liveEnd})
 	api("users/:token/tokens/upload", get(s.uploadToken))
 	api("users/:token/settings", map[string]handlerFunc{"GET": s.getSettings, "POST": s.setSettings, "PUT": s.setSettings, "PATCH": s.setSettings})
 	api("tokens/:upload_token/hint", map[string]handlerFunc{"GET": s.hint, "POST": s.hint})
@@ -52,6 +54,7 @@ func (s *Server) wrap(rt *route, next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		if isAPI {
 			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Access-Control-Expose-Headers", liveExposed)
 			if r.Method == http.MethodOptions {
 				preflight(w, rt)
 				return
@@ -69,7 +72,7 @@ func preflight(w http.ResponseWriter, rt *route) {
 	h := w.Header()
 	h.Set("Allow", strings.Join(rt.allowed(), ", "))
 	h.Set("Access-Control-Allow-Methods", strings.Join(rt.allowed(), ", "))
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match")
 	h.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)
 }

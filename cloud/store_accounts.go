@@ -132,6 +132,7 @@ func (s *Server) userByEmail(ctx context.Context, email string) (*account, error
 
 func (s *Server) rotate(ctx context.Context, acc *account) (string, error) {
 	token := newToken()
+	defer s.lives.recheck(acc.ID)
 	return token, s.store.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE accounts SET upload_sealed = ?, upload_lookup = ? WHERE id = ?`,
 			s.secrets.sealToken(token, acc.UserID), sign(s.secrets.lookup, token), acc.ID)

@@ -1,0 +1,92 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/coder/websocket"
+	"go.uber.org/zap"
+
+	"camward/camio"
+)
+
+// liveSocketOrInfo is GET of a camera's live address: the camera's own WebSocket, or what a viewer has to know first.
+func (s *Server) liveSocketOrInfo(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return s.liveConnect(w, r)
+	}
+	return s.liveInfo(w, r)
+}
+
+// A liveBond is what a camera's socket hangs on.
+type liveBond struct {
+	token   string
+	account int64
+	camera  int64
+	mac     string // of the claim; empty: not claimed when it connected
+}
+
+// liveConnect serves a camera's socket for as long as it lasts. The upload token proves the camera, as on uploads.
+func (s *Server) liveConnect(w http.ResponseWriter, r *http.Request) error {
+	token := pathVar(r, "token")
+	acc, err := s.uploader(r.Context(), token)
+	if errors.Is(err, errNotFound) {
+		return errUnauthorized
+	}
+	if err != nil {
+		return err
+	}
+	cam, err := s.store.camera(r.Context(), acc.ID, pathVar(r, "camera"))
+	if errors.Is(err, errNotFound) {
+		return refuse(http.StatusNotFound, "This account has no such camera: it is known once it was claimed or has uploaded something")
+	}
+	if err != nil {
+		return err
+	}
+	life := newPulse()
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols:   []string{camio.LiveProtocol},
+		OnPingReceived: func(context.Context, []byte) bool { life.beat(); return true },
+		OnPongReceived: func(context.Context, []byte) { life.beat() },
+	})
+	if err != nil {
+		return nil // it has answered
+	}
+	if conn.Subprotocol() != camio.LiveProtocol {
+		_ = conn.Close(websocket.StatusPolicyViolation, "the sub-protocol is "+camio.LiveProtocol)
+		return nil
+	}
+	s.serveLive(r, conn, life, liveBond{token, acc.ID, cam.ID, cam.MAC})
+	return nil
+}
+
+func (s *Server) serveLive(r *http.Request, conn *websocket.Conn, life *pulse, b liveBond) {
+	log := s.log.With(zap.Int64("camera", b.camera), zap.String("address", peer(r).String()))
+	// A hijacked connection's request context ends with the server only.
+	kicked, kick := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	defer kick(nil)
+	sock := newLiveSocket(conn, b.account, s.liveTiming, log, kick)
+	if !s.lives.add(b.camera, sock) {
+		_ = conn.Close(liveClosing.code, liveClosing.reason)
+		return
+	}
+	defer s.lives.remove(b.camera, sock)
+	log.Info("live view connected")
+	err := sock.run(kicked, life, func(ctx context.Context) bool { return s.bound(ctx, b) })
+	log.Info("live view disconnected", zap.Error(err))
+}
+
+// bound tells whether a new socket of the same camera would still be let in. What cannot be looked up now holds.
+func (s *Server) bound(ctx context.Context, b liveBond) bool {
+	acc, err := s.uploader(ctx, b.token)
+	if err != nil {
+		return !errors.Is(err, errNotFound)
+	}
+	cam, err := scanCamera(s.store.r.QueryRowContext(ctx, cameraQuery+`WHERE c.id = ?`, b.camera).Scan)
+	if err != nil {
+		return !errors.Is(err, errNotFound)
+	}
+	return acc.ID == b.account && cam.Account == b.account && (b.mac == "" || cam.MAC == b.mac)
+}
