@@ -77,7 +77,7 @@ func wrongServer(s camio.ICEServer, host string) string {
 		}
 		uri, err := stun.ParseURI(u)
 		switch {
-		case err != nil:
+		case err != nil || uri.Port < 1 || uri.Port > 65535:
 			return "url cannot be read"
 		case (uri.Scheme == stun.SchemeTypeTURN || uri.Scheme == stun.SchemeTypeTURNS) && (s.Username == "" || s.Credential == ""):
 			return "TURN needs username and credential"

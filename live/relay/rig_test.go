@@ -90,7 +90,8 @@ type far struct {
 	t    testing.TB
 	conn *websocket.Conn
 	path string
-	done chan struct{} // closed by the test or with the connection
+	in   chan []byte   // messages; closed with the connection
+	done chan struct{} // closed by the test
 }
 
 func newCloud(t testing.TB) *cloud {
@@ -109,10 +110,28 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	conn.SetReadLimit(camio.MaxLiveMessage)
-	f := &far{t: c.t, conn: conn, path: r.URL.EscapedPath(), done: make(chan struct{})}
+	f := &far{t: c.t, conn: conn, path: r.URL.EscapedPath(), in: make(chan []byte, 64), done: make(chan struct{})}
+	go f.receive()
 	c.links <- f
 	<-f.done
 	conn.CloseNow()
+	for range f.in {
+	}
+}
+
+// receive reads whatever comes, which also answers pings.
+func (f *far) receive() {
+	defer close(f.in)
+	for {
+		kind, data, err := f.conn.Read(context.Background())
+		if err != nil {
+			return
+		}
+		if kind != websocket.MessageText {
+			f.t.Errorf("a message that is no text: %x", data)
+		}
+		f.in <- data
+	}
 }
 
 func (c *cloud) next() *far {
@@ -126,22 +145,36 @@ func (c *cloud) next() *far {
 	}
 }
 
-func (f *far) read() camio.LiveMessage {
+func (f *far) read() (m camio.LiveMessage) {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	var m camio.LiveMessage
-	kind, data, err := f.conn.Read(ctx)
-	if err == nil && kind != websocket.MessageText {
-		err = errors.New("not text")
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &m)
-	}
-	if err != nil {
-		f.t.Fatalf("read: %v", err)
+	select {
+	case data, ok := <-f.in:
+		if !ok {
+			f.t.Fatal("the connection is closed")
+		}
+		if err := json.Unmarshal(data, &m); err != nil {
+			f.t.Fatalf("%s: %v", data, err)
+		}
+	case <-time.After(patience):
+		f.t.Fatal("no message")
 	}
 	return m
+}
+
+// gone waits for the end of the connection.
+func (f *far) gone() {
+	f.t.Helper()
+	limit := time.After(patience)
+	for {
+		select {
+		case _, ok := <-f.in:
+			if !ok {
+				return
+			}
+		case <-limit:
+			f.t.Fatal("the connection lives on")
+		}
+	}
 }
 
 func (f *far) write(m camio.LiveMessage) {
@@ -219,7 +252,8 @@ type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
-	silent atomic.Bool // nothing passes any more on what has been dialled
+	mu     sync.Mutex
+	lines  []*deadable // dialled
 	refuse atomic.Bool
 }
 
@@ -244,7 +278,11 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, farEnd := net.Pipe()
 	select {
 	case p.conns <- farEnd:
-		return &deadable{Conn: near, p: p}, nil
+		d := &deadable{Conn: near}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.lines = append(p.lines, d)
+		return d, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -253,13 +291,20 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // deadable is a connection on a line that can go dead: what is written vanishes, and nothing comes.
 type deadable struct {
 	net.Conn
-	p    *pipes
 	dead atomic.Bool
 }
 
-func (d *deadable) Write(b []byte) (int, error) {
-	if d.dead.Load() || d.p.silent.Load() {
+// cut makes all lines dead that have been dialled.
+func (p *pipes) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range p.lines {
 		d.dead.Store(true)
+	}
+}
+
+func (d *deadable) Write(b []byte) (int, error) {
+	if d.dead.Load() {
 		return len(b), nil
 	}
 	return d.Conn.Write(b)
