@@ -35,6 +35,8 @@ type Camera struct {
 	host    host
 	known   identity // of the device last opened, to find it again under another number
 
+	settings settings
+
 	mu       sync.Mutex
 	status   Status
 	lastSeq  uint64 // of the last delivered frame of this run

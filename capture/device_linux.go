@@ -52,6 +52,8 @@ func (c *Camera) runDevice(ctx context.Context) error {
 		return err
 	}
 	defer d.close()
+	c.opened(d)
+	defer c.closing()
 	c.known = c.host.identity(path)
 	c.granted(path, d.card, d.form)
 	return d.stream(ctx, c.pool, c)

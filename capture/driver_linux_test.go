@@ -3,6 +3,7 @@ package capture
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -30,6 +31,64 @@ type driver struct {
 	queued               []uint32
 	memory               [][]byte
 	calls                []string
+
+	mu       sync.Mutex // controls are asked for while pictures flow
+	controls []*knob
+}
+
+// A knob is a control of the driver.
+type knob struct {
+	v4l2Queryctrl
+	value int32
+	menu  map[uint32]string
+	auto  *knob // while that is not 1, setting this one is refused
+	sets  int
+}
+
+func newKnob(id, typ uint32, label string, lo, hi, step, def int32) *knob {
+	return &knob{v4l2Queryctrl: v4l2Queryctrl{id: id, typ: typ, name: cBytes[[32]byte](label), minimum: lo, maximum: hi, step: step, defaultValue: def}, value: def}
+}
+
+// control answers the ioctls of controls.
+func (d *driver) control(req uintptr, arg unsafe.Pointer) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	find := func(id uint32) *knob {
+		for _, k := range d.controls {
+			if k.id == id || id&ctrlFlagNext != 0 && k.id > id&^ctrlFlagNext {
+				return k
+			}
+		}
+		return nil
+	}
+	k := find(*(*uint32)(arg)) // each struct begins with it
+	if k == nil {
+		return unix.EINVAL
+	}
+	switch req {
+	case vidiocQueryctrl:
+		q := k.v4l2Queryctrl
+		if k.auto != nil && k.auto.value != 1 {
+			q.flags |= ctrlFlagInactive
+		}
+		*(*v4l2Queryctrl)(arg) = q
+	case vidiocQuerymenu:
+		m := (*v4l2Querymenu)(arg)
+		text, ok := k.menu[m.index]
+		if !ok {
+			return unix.EINVAL
+		}
+		m.name = cBytes[[32]byte](text)
+	case vidiocGCtrl:
+		(*v4l2Control)(arg).value = k.value
+	case vidiocSCtrl:
+		if k.auto != nil && k.auto.value != 1 {
+			return unix.EACCES
+		}
+		k.sets++
+		k.value = (*v4l2Control)(arg).value
+	}
+	return nil
 }
 
 // fill is what a buffer gets.
@@ -98,6 +157,8 @@ func (d *driver) ioctl(req uintptr, arg unsafe.Pointer) error {
 		return err
 	}
 	switch req {
+	case vidiocQueryctrl, vidiocQuerymenu, vidiocGCtrl, vidiocSCtrl:
+		return d.control(req, arg)
 	case vidiocQuerycap:
 		*(*v4l2Capability)(arg) = d.caps
 	case vidiocSFmt:
