@@ -161,6 +161,7 @@ const (
 	granted                  //
 	stale                    // the password, but with a nonce or count that is not good any more: a new one must be tried
 	malformed                // not what RFC 7616 3.4 asks for, or for another request than this one
+	untried                  // too many were tried already
 )
 
 // check judges a request's Digest credentials. The password is looked at first, so that stale says nothing to who

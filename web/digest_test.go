@@ -325,7 +325,7 @@ func TestCredentialsForSomethingElseAreRefused(t *testing.T) {
 	}
 }
 
-func TestOnLoopbackADigestRouteWantsThePasswordIfThereIsOne(t *testing.T) {
+func TestOnLoopbackARouteWantsThePasswordIfThereIsOne(t *testing.T) {
 	p, secret, err := LoadPassword(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -342,7 +342,7 @@ func TestOnLoopbackADigestRouteWantsThePasswordIfThereIsOne(t *testing.T) {
 		if got := ask(s, "127.0.0.1:1", "GET", host+"/form/a", "").Code; got != want {
 			t.Errorf("%s a password: %d", name, got)
 		}
-		if got := ask(s, "127.0.0.1:1", "GET", host+"/page", "").Code; got != 200 {
+		if got := ask(s, "127.0.0.1:1", "GET", host+"/page", "").Code; got != want {
 			t.Errorf("%s a password, another route: %d", name, got)
 		}
 		if got := ask(s, "127.0.0.1:1", "GET", "http://rebind.example/form/a", "").Code; got != 421 {
@@ -398,7 +398,7 @@ func FuzzDigestCredentials(f *testing.F) {
 		"Digest " + strings.Repeat("a", maxCredentials), "Digest a=b" + strings.Repeat(",", 20) + "c=d, e=f, g=h, i=j, k=l, m=n, o=p, q=r, s=t, u=v, w=x, y=z, aa=b, ab=c, ac=d, ad=e"} {
 		f.Add(odd)
 	}
-	p := newPassword()
+	p := newPassword(f.TempDir())
 	d := newDigester()
 	f.Fuzz(func(t *testing.T, header string) {
 		params, ok := parseDigest(header)

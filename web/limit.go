@@ -15,12 +15,15 @@ const (
 	pause        = time.Minute
 	forgetAfter  = 10 * time.Minute
 	maxAddresses = 1024 // remembered; one more drops the one that failed longest ago
+	maxGuesses   = 60   // tried in a minute for all addresses together: each is argon2id, and the recording needs the processor
 )
 
 // A limiter counts failures to sign in by network address, an IPv6 one by its /64. Safe for concurrent use.
 type limiter struct {
-	mu   sync.Mutex
-	seen map[netip.Addr]*attempts
+	mu      sync.Mutex
+	seen    map[netip.Addr]*attempts
+	guesses int       // of all, since
+	since   time.Time // begin of their minute
 }
 
 type attempts struct {
@@ -64,6 +67,31 @@ func (l *limiter) charge(a netip.Addr) bool {
 		at.failures, at.until = 0, now.Add(pause)
 	}
 	return true
+}
+
+// chargeGuess is charge for an attempt that costs argon2id. The right password passes it as long as it's remembered, so who has
+// signed in since the start is not kept out by what others guess.
+func (l *limiter) chargeGuess(a netip.Addr) bool {
+	if l.waitGuess() > 0 || !l.charge(a) {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.since) >= pause {
+		l.since, l.guesses = time.Now(), 0
+	}
+	l.guesses++
+	return true
+}
+
+// waitGuess is how long nothing is guessed, whoever asks.
+func (l *limiter) waitGuess() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.guesses < maxGuesses {
+		return 0
+	}
+	return max(0, pause-time.Since(l.since))
 }
 
 // forget clears the address after a success.

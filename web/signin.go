@@ -3,6 +3,7 @@ package web
 import (
 	"math"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -10,48 +11,67 @@ import (
 	"go.uber.org/zap"
 )
 
-// signedIn says whether the request carries the password; if not, it has been answered.
+// signedIn says whether the request carries the password, and whether it proves it by Digest; if not, it has been answered.
 //
 // A digest route takes Digest, and Basic only where nobody can read along: over TLS and from the device itself. The
 // other routes take Basic.
-func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, byDigest bool) bool {
+func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, p *Password, byDigest bool) (digest, ok bool) {
 	from := clientAddress(r)
 	if wait := s.limit.wait(from); wait > 0 {
 		tooMany(w, wait)
-		return false
+		return false, false
 	}
-	digest := byDigest && s.password.digests()
+	digest = byDigest && p.digests()
 	basic := !digest || r.TLS != nil || fromDevice(r)
 	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	got := malformed
-	tried := true
+	got, tried := malformed, true
 	switch {
 	case digest && strings.EqualFold(scheme, "Digest"):
-		if got = s.digest.check(r, s.password); got == wrong {
+		if got = s.digest.check(r, p); got == wrong {
 			s.limit.charge(from)
 		}
 	case basic && strings.EqualFold(scheme, "Basic"):
-		got = s.password.allows(r, func() bool { return s.limit.charge(from) })
+		got = p.allows(r, func() bool { return s.limit.chargeGuess(from) })
 	default:
 		tried = false
 	}
-	if got == granted {
-		s.limit.forget(from)
-		return true
-	}
-	if wait := s.limit.wait(from); wait > 0 {
-		s.log.Warn("too many wrong passwords", zap.Stringer("from", from), zap.Duration("pause", wait.Round(time.Second)))
+	switch wait := s.failed(from, got); {
+	case got == granted:
+		return strings.EqualFold(scheme, "Digest"), true
+	case wait > 0:
 		tooMany(w, wait)
-		return false
+	default:
+		s.challenge(w, r, digest, basic, got)
+		s.refuse(w, r, tried, got)
 	}
-	s.challenge(w, digest, basic, got)
-	s.refuse(w, r, tried, got)
-	return false
+	return false, false
 }
 
-// challenge offers the ways to sign in, the strongest first.
-func (s *Server) challenge(w http.ResponseWriter, digest, basic bool, got verdict) {
+// failed says how long an address that was not granted has to wait before it may try again.
+func (s *Server) failed(from netip.Addr, got verdict) time.Duration {
+	if got == granted {
+		s.limit.forget(from)
+		return 0
+	}
+	wait := s.limit.wait(from)
+	if got == untried {
+		wait = max(wait, s.limit.waitGuess())
+	}
+	if wait > 0 {
+		s.log.Warn("too many wrong passwords", zap.Stringer("from", from), zap.Duration("pause", wait.Round(time.Second)))
+	}
+	return wait
+}
+
+// challenge offers the ways to sign in, the strongest first. A browser with a session's cookie that holds no longer is told
+// of /signin alone (the Cookie scheme of draft-broyer-http-cookie-auth), since for the others it would open
+// a dialogue of its own over the page.
+func (s *Server) challenge(w http.ResponseWriter, r *http.Request, digest, basic bool, got verdict) {
 	h := w.Header()
+	if hasCookie(r) {
+		h.Set("WWW-Authenticate", `Cookie realm="`+realm+`", form-action="/signin"`)
+		return
+	}
 	if digest {
 		for _, c := range s.digest.challenges(got == stale) {
 			h.Add("WWW-Authenticate", c)
@@ -76,7 +96,12 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, tried bool, got 
 }
 
 func tooMany(w http.ResponseWriter, wait time.Duration) {
+	http.Error(w, retryIn(w, wait), http.StatusTooManyRequests)
+}
+
+// retryIn sets Retry-After and says the same in words.
+func retryIn(w http.ResponseWriter, wait time.Duration) string {
 	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 	w.Header().Set("Retry-After", seconds)
-	http.Error(w, "too many wrong passwords; try again in "+seconds+" s", http.StatusTooManyRequests)
+	return "too many wrong passwords; try again in " + seconds + " s"
 }
