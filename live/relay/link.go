@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"camward/camio"
+	"camward/live"
 )
 
 const (
@@ -44,7 +46,7 @@ func (c *Client) dial(ctx context.Context, t Target) (*link, error) {
 		HTTPHeader: map[string][]string{"User-Agent": {"camward"}},
 	})
 	switch {
-	case err != nil && resp != nil && resp.StatusCode != 101:
+	case err != nil && resp != nil && resp.StatusCode != http.StatusSwitchingProtocols:
 		return nil, statusError(resp.StatusCode)
 	case err != nil:
 		return nil, fmt.Errorf("connect to %s: %w", t.URL.Host, withoutURL(err))
@@ -168,7 +170,7 @@ func (l *link) read(ctx context.Context, work *sync.WaitGroup) error {
 				<-l.inFlight
 			})
 		default:
-			if err := l.write(ctx, answer(m, &camio.LiveError{Status: 503, Text: "too many requests at a time"})); err != nil {
+			if err := l.write(ctx, answer(m, &camio.LiveError{Status: http.StatusServiceUnavailable, Text: "too many requests at a time"})); err != nil {
 				return err
 			}
 		}
@@ -184,7 +186,11 @@ func (l *link) serve(ctx context.Context, m camio.LiveMessage) {
 	}
 	defer func() { <-l.running }()
 	reply := l.ask(ctx, m)
-	if err := l.write(ctx, reply); err != nil {
+	err := context.Cause(ctx) // a dying connection may still take a message
+	if err == nil {
+		err = l.write(ctx, reply)
+	}
+	if err != nil {
 		l.log.Debug("answer", zap.Error(scrub(err, l.target.Token)))
 		if reply.Type == camio.LiveOpen && reply.Error == nil {
 			l.viewers.End(l.name, reply.Session) //nolint:errcheck // nobody will ever come for it
@@ -216,8 +222,8 @@ func (l *link) ask(ctx context.Context, m camio.LiveMessage) camio.LiveMessage {
 
 // fault is a failure as it is told to the viewer.
 func (l *link) fault(t camio.LiveType, err error) *camio.LiveError {
-	status := statusOf(err)
-	if status == 500 {
+	status := live.StatusOf(err)
+	if status == http.StatusInternalServerError {
 		l.log.Warn("live view request of the cloud", zap.String("request", string(t)), zap.Error(err))
 		return &camio.LiveError{Status: status, Text: "live view cannot be set up"}
 	}

@@ -130,29 +130,6 @@ func answer(m camio.LiveMessage, fault *camio.LiveError) camio.LiveMessage {
 	return camio.LiveMessage{Type: m.Type, ID: m.ID, Error: fault}
 }
 
-// statusOf is the HTTP status of an error of package live.
-func statusOf(err error) int {
-	for _, known := range []struct {
-		err    error
-		status int
-	}{
-		{live.ErrNoCamera, http.StatusNotFound},
-		{live.ErrNoSession, http.StatusNotFound},
-		{live.ErrNoEncoder, http.StatusNotImplemented},
-		{live.ErrNoPicture, http.StatusConflict},
-		{live.ErrBusy, http.StatusServiceUnavailable},
-		{live.ErrNotRunning, http.StatusServiceUnavailable},
-		{live.ErrNoVideo, http.StatusNotAcceptable},
-		{live.ErrOffer, http.StatusBadRequest},
-		{live.ErrPrecondition, http.StatusPreconditionFailed},
-	} {
-		if errors.Is(err, known.err) {
-			return known.status
-		}
-	}
-	return http.StatusInternalServerError
-}
-
 // oneLine bounds a text that others had a part in, and takes out what could fake a line of a log.
 func oneLine(s string) string {
 	if len(s) > maxText {

@@ -82,7 +82,9 @@ func TestFaultsBecomeStatuses(t *testing.T) {
 	}
 	v := &viewers{}
 	var err error
-	v.open = func(context.Context, string, string, ...live.ICEServer) (live.Answer, error) { return live.Answer{}, err }
+	v.open = func(context.Context, string, string, ...live.ICEServer) (live.Answer, error) {
+		return live.Answer{}, err
+	}
 	_, _, f := loopbackRig(t, v)
 	for _, tt := range tests {
 		err = tt.err

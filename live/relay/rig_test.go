@@ -79,10 +79,9 @@ func (v *viewers) setReady(err error) { v.ready.Store(&err) }
 // A cloud accepts sockets as the real one does, and has a test speak on them.
 type cloud struct {
 	t     testing.TB
-	serve func(*websocket.Conn, *http.Request) // of one socket; the default waits for its end
-	links chan *far                            // accepted sockets
-	times chan time.Time                       // of requests
-	deny  atomic.Int32                         // a status that is answered instead
+	links chan *far      // accepted sockets
+	times chan time.Time // of requests
+	deny  atomic.Int32   // a status that is answered instead
 }
 
 // A far is the cloud's end of a socket.
