@@ -1,0 +1,217 @@
+package mdns
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	pion "github.com/pion/mdns/v2"
+	"golang.org/x/net/ipv4"
+)
+
+var camera = Config{Host: "camward-a1b2c3", Services: []Service{{Type: "_http._tcp", Port: 8090, Text: []string{"path=/", "mac=02fc00a1b2c3", "model=Demo", "https=8443"}}}}
+
+// tool runs one of Avahi's.
+func (p place) tool(env []string, name string, args ...string) string {
+	c := p.command(name, args...)
+	c.Env = env
+	out, _ := c.CombinedOutput()
+	return string(out)
+}
+
+func TestAvahiFindsHostAndService(t *testing.T) {
+	p := places(t, 2)
+	p[0].responder(camera)
+	env := p[1].avahi("laptop")
+	p[1].wait("the name", func() bool {
+		return strings.Contains(p[1].tool(env, "avahi-resolve", "-4", "-n", "camward-a1b2c3.local"), "10.9.0.1")
+	})
+	if got := p[1].tool(env, "avahi-resolve", "-6", "-n", "camward-a1b2c3.local"); !strings.Contains(got, "fd09::1") {
+		t.Errorf("AAAA: %s", got)
+	}
+	got := p[1].tool(env, "avahi-browse", "-tprk", "_http._tcp")
+	for _, want := range []string{"camward-a1b2c3.local;10.9.0.1;8090", `"path=/"`, `"mac=02fc00a1b2c3"`, `"model=Demo"`, `"https=8443"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("browse lacks %s:\n%s", want, got)
+		}
+	}
+	if got := p[1].tool(env, "avahi-browse", "-atpk"); !strings.Contains(got, "_http._tcp") {
+		t.Errorf("all types: %s", got)
+	}
+}
+
+func TestAvahiOnTheSameMachineIsLeftInPeace(t *testing.T) {
+	p := places(t, 2)
+	env := p[0].avahi("pi")
+	p[0].responder(camera)
+	for _, seeker := range p {
+		events := seeker.browse(20)
+		if got := events.until(t, "add"); got.Port != 8090 || !slices.Equal(got.Addresses, []string{"10.9.0.1", "fd09::1"}) {
+			t.Errorf("found %+v", got)
+		}
+	}
+	if got := p[0].tool(env, "avahi-resolve", "-4", "-n", "pi.local"); !strings.Contains(got, "10.9.0.1") {
+		t.Errorf("Avahi's own name: %s", got)
+	}
+	p[0].wait("the name by this machine's Avahi", func() bool {
+		return strings.Contains(p[0].tool(env, "avahi-resolve", "-4", "-n", "camward-a1b2c3.local"), "10.9.0.1")
+	})
+}
+
+// found is a line of testdata/browse.py.
+type found struct {
+	Event, Name, Server string
+	Port                int
+	Addresses           []string
+	Text                map[string]string
+}
+
+type finds struct{ lines *bufio.Scanner }
+
+// browse starts a zeroconf client that looks for web pages.
+func (p place) browse(seconds int) finds {
+	p.t.Helper()
+	c := p.command("python3", filepath.Join("testdata", "browse.py"), "_http._tcp.local.", time.Duration(seconds*1e9).String()[:2])
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	return finds{bufio.NewScanner(out)}
+}
+
+// until gives the next find of that kind.
+func (f finds) until(t *testing.T, event string) (got found) {
+	t.Helper()
+	for f.lines.Scan() {
+		if err := json.Unmarshal(f.lines.Bytes(), &got); err != nil {
+			t.Fatalf("%s: %v", f.lines.Text(), err)
+		}
+		if got.Event == event {
+			return got
+		}
+	}
+	t.Fatalf("zeroconf saw no %s", event)
+	return found{}
+}
+
+func TestZeroconfSeesComingAndGoing(t *testing.T) {
+	p := places(t, 2)
+	events := p[1].browse(30)
+	_, stop := p[0].responder(camera)
+	got := events.until(t, "add")
+	if got.Name != "camward-a1b2c3._http._tcp.local." || got.Server != "camward-a1b2c3.local." || got.Port != 8090 ||
+		!slices.Equal(got.Addresses, []string{"10.9.0.1", "fd09::1"}) || got.Text["mac"] != "02fc00a1b2c3" || got.Text["https"] != "8443" {
+		t.Errorf("found %+v", got)
+	}
+	stop()
+	if got := events.until(t, "remove"); got.Name != "camward-a1b2c3._http._tcp.local." {
+		t.Errorf("gone %+v", got)
+	}
+}
+
+func TestSecondDeviceOfANameTakesAnother(t *testing.T) {
+	p := places(t, 3)
+	first, _ := p[0].responder(camera)
+	time.Sleep(1200 * time.Millisecond) // it holds the name then
+	second, _ := p[1].responder(camera)
+	p[1].wait("the other name", func() bool { return second.Name() == "camward-a1b2c3-2.local" })
+	events := p[2].browse(20)
+	names := []string{events.until(t, "add").Server, events.until(t, "add").Server}
+	slices.Sort(names)
+	if want := []string{"camward-a1b2c3-2.local.", "camward-a1b2c3.local."}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+	if first.Name() != "camward-a1b2c3.local" {
+		t.Errorf("the first is %s", first.Name())
+	}
+}
+
+func TestDevicesThatStartTogetherAgree(t *testing.T) {
+	p := places(t, 2)
+	a, _ := p[0].responder(camera)
+	b, _ := p[1].responder(camera)
+	p[0].wait("two names", func() bool { return a.Name() != b.Name() })
+	time.Sleep(3 * time.Second)
+	if got := []string{a.Name(), b.Name()}; slices.Sort(got); got[0] != "camward-a1b2c3-2.local" || got[1] != "camward-a1b2c3.local" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNameThatAvahiHoldsIsGivenUp(t *testing.T) {
+	p := places(t, 2)
+	p[1].avahi("camward-a1b2c3")
+	r, _ := p[0].responder(camera)
+	p[0].wait("another name", func() bool { return r.Name() == "camward-a1b2c3-2.local" })
+}
+
+func TestAddressesAndInterfacesAreFollowed(t *testing.T) {
+	p := places(t, 2)
+	p[0].ip("link set lan down")
+	p[0].responder(camera) // with no interface at all
+	time.Sleep(300 * time.Millisecond)
+	p[0].ip("link set lan up")
+	p[0].ip("addr replace fd09::1/64 dev lan nodad") // was lost with the link
+	env := p[1].avahi("laptop")
+	address := func(want string) func() bool {
+		return func() bool {
+			return strings.Contains(p[1].tool(env, "avahi-resolve", "-4", "-n", "camward-a1b2c3.local"), want)
+		}
+	}
+	p[1].wait("the name", address("10.9.0.1\n"))
+	p[0].ip("addr add 10.9.0.77/24 dev lan")
+	p[0].ip("addr del 10.9.0.1/24 dev lan")
+	p[0].ip("addr add 10.9.0.77/24 dev lan") // went with the first, whose secondary it was
+	p[1].wait("the new address", address("10.9.0.77"))
+}
+
+func TestResolverOfTheLiveViewWorksBeside(t *testing.T) {
+	p := places(t, 2)
+	p[0].responder(camera)
+	for i, seeker := range p {
+		<-seeker.inside(func() {
+			l, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(224, 0, 0, 0), Port: 5353}) // as pion/ice does it
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conn, err := pion.NewServer(ipv4.NewPacketConn(l), nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			if _, a, err := conn.QueryAddr(ctx, "camward-a1b2c3.local"); err != nil || a.String() != "10.9.0.1" {
+				t.Errorf("from %d: %v, %v", i, a, err)
+			}
+		})
+	}
+}
+
+func TestPlainDNSClientIsAnswered(t *testing.T) {
+	p := places(t, 2)
+	p[0].responder(camera)
+	ask := func(args ...string) string {
+		out, _ := p[1].command("dig", append([]string{"+short", "+time=1", "+tries=1", "-p", "5353", "@224.0.0.251"}, args...)...).Output()
+		return strings.TrimSpace(string(out))
+	}
+	if _, err := exec.LookPath("dig"); err != nil {
+		t.Fatal("dig is needed: Debian's bind9-dnsutils")
+	}
+	p[1].wait("the address", func() bool { return ask("camward-a1b2c3.local", "A") == "10.9.0.1" })
+	if got := ask("_http._tcp.local", "PTR"); got != "camward-a1b2c3._http._tcp.local." {
+		t.Errorf("PTR: %q", got)
+	}
+}
