@@ -19,7 +19,7 @@ UNIT = $$($(GO) list ./... | grep -v '^camward/e2e$$')
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test check fmt vet lint unit cross e2e crash faults story fuzz lab lab1 bench fresh deps deps-test clean help
+.PHONY: build run test check fmt vet lint unit cross e2e crash faults story bench-live test-nat test-browser fuzz lab lab1 bench fresh deps deps-test clean help
 
 build: ## build bin/camward (static) and bin/camward-cloud
 	CGO_ENABLED=1 $(GO) build $(STATIC) -o bin/ ./cmd/camward
@@ -68,6 +68,16 @@ faults: deps-test build ## bad networks, bad servers, a full disk, a day offline
 
 story: deps-test build ## each maker's camera from unclaimed to rolled back, with a simulator as its firmware
 	$(GO) test -count=1 -timeout 15m ./e2e -run '^TestStory' -v
+
+bench-live: deps-test ## paint-to-canvas latency, first picture, CPU and memory of the live view in Chromium; 500 connects
+	$(GO) test -count=1 -timeout 20m -v ./live -run '^TestFigures' -figures
+
+test-nat: deps-test build ## as root: live view through two random NATs, a change of address, lost packets, a dead link
+	$(GO) test -count=1 -timeout 20m -v ./e2e -run '^TestNAT' -nat full
+
+test-browser: deps-test build ## the camera's page and the cloud's in Chromium; CAMWARD_SHOTS=DIR leaves screenshots
+	$(GO) test -count=1 -timeout 15m -v ./web/page ./live -run 'Browser|Page'
+	$(GO) test -count=1 -timeout 15m -v ./cloud ./e2e -run 'Browser|Page'
 
 TIME ?= 10m
 fuzz: ## TIME=10m of every fuzz target of the tree

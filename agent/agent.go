@@ -19,10 +19,13 @@ import (
 	"camward/camio"
 	"camward/internal/supervise"
 	"camward/live"
+	"camward/live/relay"
 	"camward/provision"
 	"camward/uploader"
 	"camward/uploader/dropfolder"
 	"camward/web"
+	"camward/web/mdns"
+	"camward/web/mqtt"
 )
 
 // Agent is the whole device. Make one with New and Run it once.
@@ -41,6 +44,9 @@ type Agent struct {
 	base     *url.URL      // of the configured cloud
 	cloud    *camio.Client // the configured one
 	live     *live.Server
+	relays   []*relay.Client // by camera
+	mdns     *mdns.Responder // nil: nothing is announced
+	mqtt     *mqtt.Client    // nil: no broker
 	uploads  *uploads
 	poller   *provision.Poller
 	device   *device
@@ -63,6 +69,7 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	log = newLogRing().tee(log)
 	a := &Agent{cfg: cfg, version: version, started: time.Now(), base: base, clock: uploader.NewClock(), log: log}
 	if a.id, err = board.Identify(cfg.Board.Config, os.DirFS("/"), board.LocalAddress(base.Hostname())); err != nil {
 		return nil, err
@@ -82,6 +89,12 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	if err := a.newLive(); err != nil {
 		return nil, err
 	}
+	if err := a.newRelays(); err != nil {
+		return nil, err
+	}
+	if err := a.newAnnouncements(); err != nil {
+		return nil, err
+	}
 	if err := a.newPoller(); err != nil {
 		return nil, err
 	}
@@ -92,11 +105,11 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.uploads.set(ways...)
+	a.setWays(ways)
 	if err := a.newWeb(); err != nil {
 		// A damaged file or a disk that cannot be written must not stop the recording.
 		log.Error("no HTTP server: it cannot have a password", zap.Error(err))
-		a.cfg.Listen = ""
+		a.cfg.Listen, a.cfg.ListenHTTPS = "", ""
 		return a, a.newWeb()
 	}
 	return a, nil
@@ -109,12 +122,10 @@ const (
 )
 
 func (a *Agent) newWeb() (err error) {
-	cfg := web.Config{Listen: a.cfg.Listen, StateDir: a.cfg.StateDir}
-	var password *web.Password
-	if cfg.Listen != "" && (!cfg.Loopback() || web.HasPassword(a.cfg.StateDir)) {
-		if password, a.FreshPassword, err = web.LoadPassword(a.cfg.StateDir); err != nil {
-			return err
-		}
+	cfg := web.Config{Listen: a.cfg.Listen, HTTPS: a.cfg.httpsAddress(), Names: []string{a.hostName() + ".local"}, StateDir: a.cfg.StateDir}
+	password, err := a.password(cfg)
+	if err != nil {
+		return err
 	}
 	a.web, err = a.newServer(cfg, password)
 	return err
@@ -140,6 +151,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	keep("poll", a.poller.Run)
 	keep("release", a.watchRelease)
 	keep("live", a.live.Run)
+	a.keepRelays(keep)
+	a.keepAnnouncements(keep)
 	if a.cfg.Board.Time == followTime {
 		keep("time", a.ntp.Run)
 	}

@@ -20,6 +20,7 @@ import (
 	"camward/uploader/ftpstore"
 	"camward/uploader/httpstore"
 	"camward/web"
+	"camward/web/mqtt"
 )
 
 // DefaultFile is the configuration that is read when no other is named.
@@ -32,8 +33,17 @@ type Config struct {
 	Folders   []FolderConfig  `yaml:"folders"` // that other firmware writes recordings to
 	Spool     uploader.Config `yaml:"spool"`
 	Live      live.Config     `yaml:"live"`
+	MQTT      mqtt.Config     `yaml:"mqtt"`
 	StateDir  string          `yaml:"state_dir"` // what must survive a restart besides recordings
 	Listen    string          `yaml:"listen"`    // of the agent's own HTTP server; empty: none
+	// ListenHTTPS is for the same with a certificate of the agent's own making: auto is port 8443 beside an address beyond the
+	// loopback, empty none.
+	ListenHTTPS string `yaml:"listen_https"`
+	// FirstPassword is where the first start takes the page's password from: random prints one, serial is the board's serial number
+	// (such as a maker prints on the label), an absolute path is a file with it in the first line.
+	FirstPassword string `yaml:"first_password"`
+	// MDNS announces camward-<last six digits of the MAC>.local and the page in the local network.
+	MDNS bool `yaml:"mdns"`
 	Schedules Schedules       `yaml:"schedules"` // hours that a command may restrict recording to
 	Board     BoardConfig     `yaml:"board"`
 	Log       LogConfig       `yaml:"log"`
@@ -112,8 +122,11 @@ func DefaultConfig() Config {
 		Spool:    uploader.Default(),
 		Live:     live.Default(),
 		Board:    BoardConfig{Time: followTime, Watchdog: board.DefaultWatchdog()},
+		MQTT:     mqtt.Default(),
 		StateDir: "/var/lib/camward",
 		Listen:   web.Default().Listen,
+
+		ListenHTTPS: autoHTTPS, FirstPassword: randomPassword, MDNS: true,
 		Log:      LogConfig{Level: "info", Format: "console"},
 	}
 }
@@ -152,7 +165,8 @@ func (c Config) Validate() error {
 		c.Cloud.validate(),
 		c.Spool.Validate(),
 		c.Live.Validate(),
-		web.Config{Listen: c.Listen}.Validate(),
+		c.MQTT.Validate(),
+		c.validateListen(),
 		c.Schedules.validate(),
 		c.Board.Validate(),
 		c.Log.validate(),

@@ -18,6 +18,7 @@ import (
 	"camward/board/cgi"
 	"camward/camio"
 	"camward/clip"
+	"camward/live/relay"
 	"camward/motion"
 	"camward/uploader/ftpstore"
 	"camward/uploader/httpstore"
@@ -202,7 +203,7 @@ func (a *Agent) uploadAs(f cgi.FTPAlarm, h cgi.HTTPAlarm) error {
 		p.recorder.SetAlarm(alarm)
 		p.setSchedule(a.cfg.Schedules.find(f))
 	}
-	a.uploads.set(ways...)
+	a.setWays(ways)
 	a.spool.resume()
 	return nil
 }
@@ -220,7 +221,7 @@ func (a *Agent) httpWay(h cgi.HTTPAlarm) (way, error) {
 	cfg := a.cfg.Cloud.httpStore(h.Base.String(), a.clock.Observe)
 	cfg.Token = h.Token
 	store, err := httpstore.New(cfg)
-	return way{store, h.Camera}, err
+	return way{store, h.Camera, relay.Target{URL: h.Base, Token: h.Token}}, err
 }
 
 // ftpWay uploads into the directory that the form names: its last element stands for the first camera, and the others have theirs
@@ -242,7 +243,7 @@ func (a *Agent) ftpWay(f cgi.FTPAlarm) (way, error) {
 	if err != nil {
 		return way{}, fmt.Errorf("%w: %w", cgi.ErrValue, err)
 	}
-	return way{store, camera}, nil
+	return way{store: store, camera: camera}, nil
 }
 
 // ftpTarget is an FTP server that a command names. It is spoken to as the configuration says: with TLS, unless that is switched off.
@@ -267,7 +268,11 @@ func (a *Agent) configuredWays() ([]way, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []way{{store: store}}, nil
+	w := way{store: store}
+	if a.cfg.Cloud.UploadToken.Reveal() != "" {
+		w.live = relay.Target{URL: a.base, Token: a.cfg.Cloud.UploadToken}
+	}
+	return []way{w}, nil
 }
 
 // maskAs silences the parts of the first camera's picture that negative zones cover, beside those that the configuration excludes.

@@ -3,7 +3,6 @@ package agent
 import (
 	"net/http"
 
-	"camward/capture"
 	"camward/live"
 	"camward/video"
 	"camward/web"
@@ -22,18 +21,24 @@ func (a *Agent) newLive() (err error) {
 		return err
 	}
 	for _, p := range a.cameras {
-		a.live.AddCamera(p.name, liveSource{p.hub})
+		a.live.AddCamera(p.name, liveSource{p})
 	}
 	return nil
 }
 
 // A liveSource gives viewers a camera's pictures.
-type liveSource struct{ hub *capture.Hub }
+type liveSource struct{ *pipeline }
 
 // Subscribe implements live.Source.
 func (s liveSource) Subscribe(depth int) (frames <-chan *video.Frame, stop func()) {
 	sub := s.hub.Subscribe(queueLive, depth)
 	return sub.Frames(), sub.Close
+}
+
+// Format implements live.Teller.
+func (s liveSource) Format() (f video.Format, ok bool) {
+	status := s.camera.Status()
+	return status.Format, status.Running && status.Last > 0
 }
 
 // liveRoutes serve WHEP. A browser asks for permission (OPTIONS) without credentials.

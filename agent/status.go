@@ -12,10 +12,13 @@ import (
 	"camward/capture"
 	"camward/clip"
 	"camward/live"
+	"camward/live/relay"
 	"camward/provision"
 	"camward/uploader"
 	"camward/uploader/dropfolder"
 	"camward/web"
+	"camward/web/mqtt"
+	webpage "camward/web/page"
 )
 
 // Status is what /api/status answers: everything a person or a script wants to know at a glance. It holds no secret.
@@ -29,7 +32,17 @@ type Status struct {
 	Spool    string              `json:"spool_error,omitempty"` // why recordings cannot be kept
 	Poll     provision.Status    `json:"poll"`
 	Live     live.Status         `json:"live"`
+	Page     PageStatus          `json:"page"`
+	MQTT     *mqtt.Status        `json:"mqtt,omitempty"` // nil: no broker is configured
 	Settings []SettingStatus     `json:"settings"` // made by forms; stronger than the configuration
+}
+
+// PageStatus is where the camera's own page is found.
+type PageStatus struct {
+	Address     string `json:"address,omitempty"`           // host:port of HTTP; empty: nowhere
+	HTTPS       string `json:"https,omitempty"`             // host:port
+	Fingerprint string `json:"https_fingerprint,omitempty"` // SHA-256 of the certificate
+	Name        string `json:"name,omitempty"`              // in the local network, as it is announced
 }
 
 // CameraStatus is one camera's pipeline.
@@ -38,6 +51,7 @@ type CameraStatus struct {
 	Capture capture.Status `json:"capture"`
 	Motion  MotionStatus   `json:"motion"`
 	Clip    clip.Status    `json:"clip"`
+	Relay   relay.Status   `json:"relay"` // the line by which viewers elsewhere ask for this camera
 }
 
 // controlStatus is the status for camward's own verbs, which know no password.
@@ -46,8 +60,13 @@ const controlStatus = "/api/control/status"
 // Status says how everything stands now.
 func (a *Agent) Status() Status {
 	s := Status{Version: a.version, Identity: a.id, Uptime: time.Since(a.started).Seconds(), Poll: a.poller.Status(), Cameras: []CameraStatus{}, Folders: a.foldersStatus(), Settings: a.device.status(), Live: a.live.Status()}
-	for _, p := range a.cameras {
-		s.Cameras = append(s.Cameras, CameraStatus{Name: p.name, Capture: p.camera.Status(), Motion: p.motionStatus(), Clip: p.recorder.Status()})
+	for i, p := range a.cameras {
+		s.Cameras = append(s.Cameras, CameraStatus{Name: p.name, Capture: p.camera.Status(), Motion: p.motionStatus(), Clip: p.recorder.Status(), Relay: a.relays[i].Status()})
+	}
+	s.Page = a.pageStatus()
+	if a.mqtt != nil {
+		m := a.mqtt.Status()
+		s.MQTT = &m
 	}
 	s.Poll.LastPoll, s.Poll.LastOK = today(s.Poll.LastPoll), today(s.Poll.LastOK)
 	var err error
@@ -55,6 +74,19 @@ func (a *Agent) Status() Status {
 		s.Spool = err.Error()
 	}
 	return s
+}
+
+func (a *Agent) pageStatus() (p PageStatus) {
+	if addr := a.web.Address(); addr != nil {
+		p.Address = addr.String()
+	}
+	if addr := a.web.HTTPSAddress(); addr != nil {
+		p.HTTPS, p.Fingerprint = addr.String(), a.web.Fingerprint()
+	}
+	if a.mdns != nil {
+		p.Name = a.mdns.Name()
+	}
+	return p
 }
 
 // today dates a moment of this process anew: how long ago it was is known for sure, while the clock may have been set since.
@@ -87,6 +119,9 @@ func (a *Agent) newServer(cfg web.Config, password *web.Password) (*web.Server, 
 	a.commandRoutes(s)
 	a.viewRoutes(s)
 	a.liveRoutes(s)
+	a.pageRoutes(s)
+	s.HandlePage("GET /{$}", webpage.Index())
+	s.HandleOpen("GET /page/", webpage.Files())
 	s.HandleDigest("/form/", a.forms)
 	set := a.metrics()
 	s.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

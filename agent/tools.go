@@ -47,6 +47,12 @@ const User = web.User
 // HasPassword says whether a password is kept in stateDir.
 func HasPassword(stateDir string) bool { return web.HasPassword(stateDir) }
 
+// SetPassword makes text the password; a running camward takes it at once, and ends all sessions.
+func SetPassword(stateDir string, text camio.Secret) error {
+	_, err := web.SetPassword(stateDir, text)
+	return err
+}
+
 // ResetPassword makes a new random password and gives its text, which is kept nowhere.
 func ResetPassword(stateDir string) (string, error) {
 	_, text, err := web.ResetPassword(stateDir)

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"camward/live/relay"
 	"camward/uploader"
 )
 
@@ -20,6 +21,7 @@ const fallbackAfter = 10 * time.Minute
 type way struct {
 	store  uploader.Store
 	camera string
+	live   relay.Target // the same cloud for the live view, without a camera; zero: it has none
 }
 
 // uploads is the store that configuration and commands name at the moment. It implements uploader.Store: items take the first way, and the

@@ -70,11 +70,16 @@ func (a *Agent) withCamera(show func(http.ResponseWriter, *http.Request, *pipeli
 	})
 }
 
-// snapshot answers with the camera's next picture.
-func (p *pipeline) snapshot(w http.ResponseWriter, r *http.Request) error {
+// picture gives the camera's next picture as a JPEG that is the caller's to keep.
+func (p *pipeline) picture(ctx context.Context) ([]byte, error) {
 	v := viewer{sub: p.hub.Subscribe(queueView, 1)}
 	defer v.sub.Close()
-	b, err := v.next(r.Context(), pictureWithin)
+	return v.next(ctx, pictureWithin)
+}
+
+// snapshot answers with the camera's next picture.
+func (p *pipeline) snapshot(w http.ResponseWriter, r *http.Request) error {
+	b, err := p.picture(r.Context())
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,12 @@ wanted() {
 	test  perl                    tests upload over FTP with its Net::FTP
 	test  chromium                tests play a clip in a browser
 	test  fonts-dejavu-core       text on the screenshots of the pages
+	test  python3-aiortc          an independent viewer watches by WHEP
+	test  mosquitto               tests announce the camera to a real MQTT broker
+	test  mosquitto-clients       tests read there what Home Assistant would
+	test  openssl                 tests make and read certificates
+	test  iproute2                network namespaces of the NAT tests
+	test  nftables                NAT and packet loss of the NAT tests
 	test  gcc-aarch64-linux-gnu   cross build for arm64
 	test  g++-aarch64-linux-gnu   cross build for arm64 (libstdc++.a)
 	test  gcc-arm-linux-gnueabihf cross build for armv7

@@ -52,7 +52,7 @@ var verbs = []verb{
 	{"status", "", "show how the running camward is", "camward status", statusVerb},
 	{"commands", "[ID...]", "show what the cloud told this camera to do; approve, reject or replay it", commandsExample, commandsVerb},
 	{"spool", "[ID...]", "list what waits for its upload; retry, drop or export items", "camward spool --retry 17", spoolVerb},
-	{"password", "", "show whether a password is set, or make a new one", "camward password --reset", passwordVerb},
+	{"password", "", "show whether the camera's page has a password, or give it another", passwordExample, passwordVerb},
 	{"version", "", "print the version and what is built in", "camward version --json", versionVerb},
 }
 

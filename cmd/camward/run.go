@@ -57,30 +57,3 @@ func newLogger(cfg agent.LogConfig) (*zap.Logger, error) {
 	}
 	return z.Build()
 }
-
-func passwordVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
-	var c configFlags
-	c.register(fs)
-	reset := fs.Bool("reset", false, "make a new random password and print it; restart camward to use it")
-	return func(_ context.Context, _ []string, std stdio) error {
-		cfg, err := c.load()
-		if err != nil {
-			return fmt.Errorf("%w: %w", errMisused, err)
-		}
-		if !*reset {
-			if !agent.HasPassword(cfg.StateDir) {
-				fmt.Fprintln(std.out, "no password is set yet; the first start that listens beyond the loopback makes one")
-				return nil
-			}
-			fmt.Fprintf(std.out, "a password is set for user %s; it is not kept as text. A new one: camward password --reset\n", agent.User)
-			return nil
-		}
-		text, err := agent.ResetPassword(cfg.StateDir)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(std.out, "%s\n", text)
-		fmt.Fprintf(std.err, "That is the new password of user %s, shown only now. A running camward takes it at its next start.\n", agent.User)
-		return nil
-	}
-}

@@ -42,14 +42,28 @@ func printStatus(cfg *agent.Loaded, s agent.Status, w io.Writer) {
 	line("camward", "%s, up %v", s.Version, (time.Duration(s.Uptime) * time.Second).String())
 	line("device", "%s %s, MAC %s", s.Identity.Maker, s.Identity.Model, s.Identity.MAC)
 	line("cloud", "%s", cloudLine(cfg.Cloud.URL, s))
+	if s.Page.Address != "" {
+		line("page", "%s", pageLine(s.Page))
+	}
+	if s.Page.Fingerprint != "" {
+		line("certificate", "SHA-256 %s", s.Page.Fingerprint)
+	}
 	for _, c := range s.Cameras {
 		line("camera "+c.Name, "%s", cameraLine(c))
+	}
+	if len(s.Cameras) > 0 {
+		line("live view", "%s", liveLine(s))
 	}
 	for _, f := range s.Folders {
 		line("folder "+f.Dir, "%s", folderLine(f.Present, f.Taken, f.Waiting, f.Refused, f.LastError))
 	}
 	line("spool", "%s", spoolLine(s))
 	line("uploads", "%s", uploadLine(s))
+	if s.MQTT != nil && !s.MQTT.Connected {
+		line("mqtt", "NOT CONNECTED: %s", s.MQTT.LastError)
+	} else if s.MQTT != nil {
+		line("mqtt", "connected %s", ago(s.MQTT.Since))
+	}
 	for _, c := range s.Poll.Commands {
 		answer := firstLine(c.Answer)
 		if c.Error != "" {
@@ -73,6 +87,35 @@ func cloudLine(url string, s agent.Status) string {
 		return fmt.Sprintf("%s answered %s; claimed", url, ago(s.Poll.LastOK))
 	}
 	return fmt.Sprintf("%s answered %s; not claimed (camward claim)", url, ago(s.Poll.LastOK))
+}
+
+func pageLine(p agent.PageStatus) string {
+	out := "http://" + p.Address
+	if p.HTTPS != "" {
+		out += ", https://" + p.HTTPS
+	}
+	if p.Name != "" {
+		out += ", announced as " + p.Name
+	}
+	return out
+}
+
+// liveLine tells who watches, and whether the cloud can hand viewers on.
+func liveLine(s agent.Status) string {
+	viewers := 0
+	for _, c := range s.Live.Cameras {
+		viewers += c.Viewers
+	}
+	out := count(viewers, "viewer", "viewers")
+	for _, c := range s.Cameras {
+		switch {
+		case c.Relay.Connected:
+			out += fmt.Sprintf("; %s can be watched through the cloud", c.Name)
+		case c.Relay.LastError != "":
+			out += fmt.Sprintf("; %s not through the cloud: %s", c.Name, c.Relay.LastError)
+		}
+	}
+	return out
 }
 
 func cameraLine(c agent.CameraStatus) string {
