@@ -59,6 +59,13 @@ type Config struct {
 	FTPCert, FTPKey string         // PEM files for explicit TLS, read again when they change; no TLS if empty
 	OnListenFTP     func(net.Addr) // like OnListen
 
+	TURNListen   string         // address for relaying live view, UDP and TCP, such as :3478; none if empty
+	TURNPublic   []netip.Addr   // what cameras and viewers are told to reach it at, an IPv4 and an IPv6 address at most; the host of TURNListen
+	TURNPortLow  int            // relays use TURNPortLow to TURNPortHigh; 49152 to 65535
+	TURNPortHigh int            //
+	TURNAllow    []netip.Prefix // networks that may be relayed to although they are private or this host's own; for tests and servers within a LAN
+	OnListenTURN func(net.Addr) // like OnListen, with the public address
+
 	// OnListen, if set, is called by Run with the address it listens on, before the first request.
 	OnListen func(net.Addr)
 
@@ -95,6 +102,7 @@ type Server struct {
 	ftp      *ftpd.Server // nil: not served
 	ftpPort  atomic.Int32 // that it listens on, once it does
 
+	turn       *turnServer // nil: none
 	lives      *liveHub
 	liveTiming liveTiming
 	liveCalls  struct{ answered, failed atomic.Int64 } // viewers' requests to cameras
@@ -154,6 +162,9 @@ func New(cfg Config) (*Server, error) {
 		scaling:     make(chan struct{}, max(2, runtime.NumCPU())),
 	}
 	if s.pages, err = newPages(); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	if s.turn, err = newTURN(cfg, sec.turn, s.log); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	s.router = s.routes()
@@ -258,6 +269,9 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 	g.Go(func() error { return s.housekeeping(ctx) })
 	if s.ftp != nil {
 		g.Go(func() error { return s.ftp.Run(ctx) })
+	}
+	if s.turn != nil {
+		g.Go(func() error { return s.turn.Run(ctx) })
 	}
 	g.Go(func() error {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {

@@ -61,7 +61,7 @@ func (s *Server) liveInfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	reply(w, camio.LiveInfo{WebRTC: s.lives.ready(cam.ID), ICEServers: s.iceServers(acc, viewerLife)})
+	reply(w, camio.LiveInfo{WebRTC: s.lives.ready(cam.ID), ICEServers: s.turn.iceServers(acc.UserID, viewerLife)})
 	return nil
 }
 
@@ -78,7 +78,7 @@ func (s *Server) liveOpen(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.askCamera(w, r, cam, camio.LiveMessage{Type: camio.LiveOpen, SDP: offer, ICEServers: s.iceServers(acc, cameraLife)})
+	a, err := s.askCamera(w, r, cam, camio.LiveMessage{Type: camio.LiveOpen, SDP: offer, ICEServers: s.turn.iceServers(acc.UserID, cameraLife)})
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *Server) liveOpen(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Location", location.String())
 	h.Set("ETag", `"`+a.ETag+`"`)
 	h.Set("Accept-Patch", fragmentType)
-	for _, i := range s.iceServers(acc, viewerLife) {
+	for _, i := range s.turn.iceServers(acc.UserID, viewerLife) {
 		for _, link := range iceLinks(i) {
 			h.Add("Link", link)
 		}

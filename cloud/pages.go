@@ -119,7 +119,8 @@ func (s *Server) pageRoutes(rt *router) {
 	rt.add("signin/:link", methods{"GET": s.page(s.linkPage), "POST": s.page(s.signinLinkUse)})
 	rt.add("signout", methods{"POST": s.page(s.signout)})
 	rt.add("static/:file", methods{"GET": s.staticFile})
-	rt.add("healthz", methods{"GET": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }})
+	rt.add("healthz", methods{"GET": s.healthz})
+	rt.add("metrics", methods{"GET": s.metrics})
 }
 
 // page adapts a page's handler: errors become a page, or for visitors who are not signed in the way to the sign-in.

@@ -28,6 +28,7 @@ type secrets struct {
 	lookup []byte      // HMAC key: finds an upload token without decrypting all
 	access []byte      // HMAC key: content access tokens
 	csrf   []byte      // HMAC key: form tokens
+	turn   []byte      // HMAC key: credentials for relaying
 }
 
 // openSecrets reads the key file, or creates it with mode 0600. Two processes that start at once agree on one key:
@@ -61,7 +62,7 @@ func openSecrets(path string) (*secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &secrets{seal: seal, lookup: derive("lookup"), access: derive("access"), csrf: derive("csrf")}, nil
+	return &secrets{seal: seal, lookup: derive("lookup"), access: derive("access"), csrf: derive("csrf"), turn: derive("turn")}, nil
 }
 
 func createKey(path string) error {

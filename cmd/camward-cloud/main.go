@@ -124,6 +124,11 @@ type serveCmd struct {
 	ClaimFrom  string        `name:"claim-from" help:"From where a camera may be claimed on the pages and by the API: nearby, the network that it polls from; anywhere. Behind a reverse proxy nearby refuses nobody unless --trusted-proxy names it." default:"nearby" enum:"nearby,anywhere"`
 	FirstOnly  bool          `name:"token-to-first-address" help:"Tell a claimed camera its upload token only at the address that it was claimed at, or that its owner confirms. Whoever knows a camera's MAC address can read the token otherwise."`
 
+	TURN       string       `name:"turn" help:"Address for relaying live view, by UDP and TCP, such as :3478. Off by default: then only viewers who can reach a camera directly see it." placeholder:"ADDR"`
+	TURNPublic []netip.Addr `name:"turn-public" help:"IP address that cameras and viewers reach it at, for a server behind NAT or on several addresses; one IPv4 and one IPv6 address at most. Default: the host of --turn." placeholder:"IP"`
+	TURNPorts  ports        `name:"turn-ports" help:"UDP ports that media is relayed through. Default: 49152-65535." placeholder:"LO-HI"`
+	TURNAllow  []network    `name:"turn-allow" help:"Network that may be relayed to although it is private or this host's own. Only for a server within a LAN: everyone who may watch a camera can then send UDP packets into it." placeholder:"CIDR"`
+
 	Proxies []network `name:"trusted-proxy" help:"Address or network of a reverse proxy whose X-Forwarded-For tells the client's address. May be repeated." placeholder:"CIDR"`
 
 	LogLevel string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
@@ -181,6 +186,11 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) (err error) {
 		cfg.MaxUpload, cfg.FTPHost, cfg.FTPPort = c.MaxUpload, c.FTPHost, c.FTPPort
 		cfg.FTPListen, cfg.FTPPublic, cfg.FTPPortLow, cfg.FTPPortHigh = c.FTP, c.FTPPublic, c.FTPPorts.low, c.FTPPorts.high
 		cfg.FTPCert, cfg.FTPKey = c.FTPCert, c.FTPKey
+		cfg.TURNListen, cfg.TURNPublic, cfg.TURNPortLow, cfg.TURNPortHigh = c.TURN, c.TURNPublic, c.TURNPorts.low, c.TURNPorts.high
+		for _, n := range c.TURNAllow {
+			cfg.TURNAllow = append(cfg.TURNAllow, n.Prefix)
+		}
+		cfg.OnListenTURN = func(a net.Addr) { log.Info("TURN", zap.Stringer("address", a)) }
 		cfg.OnListenFTP = func(a net.Addr) { log.Info("FTP", zap.Stringer("address", a)) }
 		cfg.OnListen = func(a net.Addr) { fmt.Fprintf(std.out, "camward-cloud listens on http://%s\n", a) }
 	})
