@@ -28,14 +28,14 @@ const DefaultFile = "/etc/camward/camward.yml"
 
 // Config is everything that can be set, as the sample file camward.sample.yml explains it key by key.
 type Config struct {
-	Cloud     CloudConfig     `yaml:"cloud"`
-	Cameras   []CameraConfig  `yaml:"cameras"`
-	Folders   []FolderConfig  `yaml:"folders"` // that other firmware writes recordings to
-	Spool     uploader.Config `yaml:"spool"`
-	Live      live.Config     `yaml:"live"`
-	MQTT      mqtt.Config     `yaml:"mqtt"`
-	StateDir  string          `yaml:"state_dir"` // what must survive a restart besides recordings
-	Listen    string          `yaml:"listen"`    // of the agent's own HTTP server; empty: none
+	Cloud    CloudConfig     `yaml:"cloud"`
+	Cameras  []CameraConfig  `yaml:"cameras"`
+	Folders  []FolderConfig  `yaml:"folders"` // that other firmware writes recordings to
+	Spool    uploader.Config `yaml:"spool"`
+	Live     live.Config     `yaml:"live"`
+	MQTT     mqtt.Config     `yaml:"mqtt"`
+	StateDir string          `yaml:"state_dir"` // what must survive a restart besides recordings
+	Listen   string          `yaml:"listen"`    // of the agent's own HTTP server; empty: none
 	// ListenHTTPS is for the same with a certificate of the agent's own making: auto is port 8443 beside an address beyond the
 	// loopback, empty none.
 	ListenHTTPS string `yaml:"listen_https"`
@@ -43,10 +43,10 @@ type Config struct {
 	// (such as a maker prints on the label), an absolute path is a file with it in the first line.
 	FirstPassword string `yaml:"first_password"`
 	// MDNS announces camward-<last six digits of the MAC>.local and the page in the local network.
-	MDNS bool `yaml:"mdns"`
-	Schedules Schedules       `yaml:"schedules"` // hours that a command may restrict recording to
-	Board     BoardConfig     `yaml:"board"`
-	Log       LogConfig       `yaml:"log"`
+	MDNS      bool        `yaml:"mdns"`
+	Schedules Schedules   `yaml:"schedules"` // hours that a command may restrict recording to
+	Board     BoardConfig `yaml:"board"`
+	Log       LogConfig   `yaml:"log"`
 }
 
 // CloudConfig says where recordings go and who is asked for commands.
@@ -127,7 +127,7 @@ func DefaultConfig() Config {
 		Listen:   web.Default().Listen,
 
 		ListenHTTPS: autoHTTPS, FirstPassword: randomPassword, MDNS: true,
-		Log:      LogConfig{Level: "info", Format: "console"},
+		Log: LogConfig{Level: "info", Format: "console"},
 	}
 }
 

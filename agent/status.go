@@ -34,7 +34,7 @@ type Status struct {
 	Live     live.Status         `json:"live"`
 	Page     PageStatus          `json:"page"`
 	MQTT     *mqtt.Status        `json:"mqtt,omitempty"` // nil: no broker is configured
-	Settings []SettingStatus     `json:"settings"` // made by forms; stronger than the configuration
+	Settings []SettingStatus     `json:"settings"`       // made by forms; stronger than the configuration
 }
 
 // PageStatus is where the camera's own page is found.

@@ -8,6 +8,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,6 +71,10 @@ func run(ctx context.Context) error {
 	}
 	source, what := chooseSource()
 	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(port+10))
+	password, err := keptPassword(filepath.Join(dir, "password"))
+	if err != nil {
+		return err
+	}
 	file, err := writeConfig(dir, "http://"+addr, acc.UploadToken, source, listen)
 	if err != nil {
 		return err
@@ -82,10 +87,11 @@ func run(ctx context.Context) error {
 	if err := agent.answers(ctx, "http://"+listen+"/healthz"); err != nil {
 		return err
 	}
-	if err := claim(data, listen); err != nil {
+	if err := claim(data, file); err != nil {
 		fmt.Fprintln(os.Stderr, "make run: the camera is not claimed:", err)
 	}
-	fmt.Printf("\n  Pictures: %s\n  Logs:     %s\n\n  Open      %s\n\n  Ctrl-C ends it; recordings stay in ./var.\n\n", what, filepath.Join("var", "*.log"), acc.SigninURL)
+	fmt.Printf("\n  Pictures: %s\n  Logs:     %s\n\n  The cloud:           %s\n  The camera's page:   http://%s/  password %s\n\n  Ctrl-C ends it; recordings stay in ./var.\n\n",
+		what, filepath.Join("var", "*.log"), acc.SigninURL, listen, password)
 	select {
 	case <-ctx.Done():
 		fmt.Println("\nstopping; the clip being written is finished first")
@@ -160,11 +166,22 @@ spool:
   dir: %q
 state_dir: %q
 listen: %q
+first_password: %q
 board:
   time: leave # a trial does not set the clock of the machine
-`, cloudURL, token, source, filepath.Join(dir, "spool"), filepath.Join(dir, "state"), listen)
+`, cloudURL, token, source, filepath.Join(dir, "spool"), filepath.Join(dir, "state"), listen, filepath.Join(dir, "password"))
 	os.Remove(file)
 	return file, os.WriteFile(file, []byte(text), 0o600)
+}
+
+// keptPassword is that of the camera's page: the one of the last time, or a new one. Whoever reads ./var is who may use it.
+func keptPassword(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		b = []byte(strings.ToLower(rand.Text()[:12]) + "\n")
+		err = os.WriteFile(file, b, 0o600)
+	}
+	return strings.TrimSpace(string(b)), err
 }
 
 // openAccount gives a sign-in link for the account that is there from the last time, or makes the first one.
@@ -185,16 +202,15 @@ func openAccount(data, base string) (account, error) {
 }
 
 // claim binds the camera's MAC to the account, so that the poll brings its commands.
-func claim(data, listen string) error {
-	resp, err := http.Get("http://" + listen + "/api/status")
+func claim(data, file string) error {
+	out, err := output(exec.Command("bin/camward", "status", "--json", "-c", file))
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
 	var status struct {
 		Identity struct{ MAC string }
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
+	if err := json.Unmarshal(out, &status); err != nil {
 		return err
 	}
 	_, err = output(exec.Command("bin/camward-cloud", "camera", "claim", status.Identity.MAC, "--user", email, "--name", "front", "--data", data))
