@@ -137,16 +137,26 @@ func (s *Server) oneContent(r *http.Request, q contentRequest, size scale, budge
 	return contentReply{ID: it.ID, ContentType: it.ContentType, DateCreated: &camio.Time{Time: it.Taken}, ImageBytes: b}, nil
 }
 
-// live answers with the newest picture of a camera.
-func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
-	if r.URL.Query().Get("view_tokens") != "" {
-		return errUnauthorized // no Camio has been shared
+// liveCamera finds the camera whose newest picture is asked for, by who is signed in or by a view token that covers it.
+func (s *Server) liveCamera(r *http.Request) (*camera, error) {
+	if tokens := r.URL.Query().Get("view_tokens"); tokens != "" {
+		_, c, err := s.viewTokenCamera(r.Context(), splitList(tokens), pathVar(r, "camera"))
+		return c, err
 	}
 	acc, err := s.viewer(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.host(r, acc); err != nil {
+		return nil, err
+	}
+	return s.store.camera(r.Context(), acc.ID, pathVar(r, "camera"))
+}
+
+// live answers with the newest picture of a camera.
+func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.liveCamera(r)
+	if err != nil {
 		return err
 	}
 	size, err := parseScale(r, 0, 0)
@@ -156,10 +166,6 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 	output := or(r.URL.Query().Get("output"), "json")
 	if output != "json" && output != "jpeg" {
 		return badRequest("output=%s is neither json nor jpeg", output)
-	}
-	c, err := s.store.camera(r.Context(), acc.ID, pathVar(r, "camera"))
-	if err != nil {
-		return err
 	}
 	it, err := s.store.latestImage(r.Context(), c.ID)
 	if errors.Is(err, errNotFound) {

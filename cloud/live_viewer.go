@@ -23,7 +23,7 @@ const liveExposed = "Location, ETag, Link, Accept-Patch, Retry-After"
 
 // liveViewer finds the camera that the request is about, for whoever may watch it.
 func (s *Server) liveViewer(r *http.Request) (*account, *camera, error) {
-	if tokens := r.URL.Query().Get("view_tokens"); tokens != "" && oauthToken(r) == "" {
+	if tokens := r.URL.Query().Get("view_tokens"); tokens != "" {
 		return s.viewTokenCamera(r.Context(), splitList(tokens), pathVar(r, "camera"))
 	}
 	acc, err := s.watcher(r)

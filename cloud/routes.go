@@ -31,6 +31,7 @@ func (s *Server) routes() *router {
 	api("users/:token/cameras/:camera/content/:name", map[string]handlerFunc{"POST": s.upload, "PUT": s.upload, "GET": s.getContent})
 	api("users/:token/cameras/:camera/live", map[string]handlerFunc{"GET": s.liveSocketOrInfo, "POST": s.liveOpen})
 	api("users/:token/cameras/:camera/live/:session", map[string]handlerFunc{"PATCH": s.livePatch, "DELETE": s.liveEnd})
+	api("users/:token/camios", map[string]handlerFunc{"GET": s.listCamios, "POST": s.createCamio, "PUT": s.createCamio, "DELETE": s.deleteCamio})
 	api("users/:token/tokens/upload", get(s.uploadToken))
 	api("users/:token/settings", map[string]handlerFunc{"GET": s.getSettings, "POST": s.setSettings, "PUT": s.setSettings, "PATCH": s.setSettings})
 	api("tokens/:upload_token/hint", map[string]handlerFunc{"GET": s.hint, "POST": s.hint})

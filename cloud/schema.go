@@ -137,4 +137,16 @@ ALTER TABLE devices ADD COLUMN other_ip TEXT NOT NULL DEFAULT '';   -- the last 
 ALTER TABLE devices ADD COLUMN other_poll INTEGER NOT NULL DEFAULT 0;
 UPDATE devices SET trusted_ip = ip;
 CREATE INDEX devices_by_poll ON devices (last_poll);
+`, `
+CREATE TABLE camios (                                 -- shared by a view token
+	id           INTEGER PRIMARY KEY,
+	account      INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+	token_sealed BLOB NOT NULL,                      -- encrypted, for the owner's list
+	token_lookup BLOB NOT NULL UNIQUE,               -- its hash
+	name         TEXT NOT NULL,
+	type         TEXT NOT NULL,
+	query        TEXT NOT NULL,                      -- JSON
+	created      INTEGER NOT NULL
+);
+CREATE INDEX camios_by_account ON camios (account, created);
 `}

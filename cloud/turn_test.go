@@ -191,8 +191,7 @@ func TestTURNRefusesCredentials(t *testing.T) {
 	old := turnOf(t, s.iceServers("viewer", -time.Second))
 	expiry, user, _ := strings.Cut(good.Username, ":")
 	later, _ := strconv.Atoi(expiry)
-	other := *s
-	other.secret = []byte("another server's")
+	other := &turnServer{secret: []byte("another server's")}
 	for _, tt := range []struct{ name, user, password string }{
 		{"expired", old.Username, old.Credential},
 		{"with a later time", strconv.Itoa(later+3600) + ":" + user, good.Credential},
