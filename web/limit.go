@@ -114,9 +114,13 @@ func (l *limiter) makeRoom() {
 	delete(l.seen, oldest)
 }
 
-// clientAddress is what the limiter counts by. Requests without a readable address share one.
-func clientAddress(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+// clientAddress is what the limiter counts by.
+func clientAddress(r *http.Request) netip.Addr { return address(r.RemoteAddr) }
+
+// address takes the port off, and what one client can change by itself: an IPv6 address counts by its /64. Those that cannot be
+// read share one.
+func address(hostport string) netip.Addr {
+	ap, err := netip.ParseAddrPort(hostport)
 	if err != nil {
 		return netip.Addr{}
 	}

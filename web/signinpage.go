@@ -121,10 +121,11 @@ func (s *Server) writeSignIn(w http.ResponseWriter, r *http.Request, status int,
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Sign in - camward</title>
+<link rel="icon" href="/page/icon.svg">
 <link rel="stylesheet" href="/page/style.css">
 </head>
-<body class="signin">
-<main>
+<body>
+<main class="card signin">
 <h1>camward</h1>
 <form method="post" action="/signin">
 <input type="hidden" name="next" value="` + html.EscapeString(next) + `">
@@ -133,9 +134,9 @@ func (s *Server) writeSignIn(w http.ResponseWriter, r *http.Request, status int,
 <input id="password" type="password" name="password" autocomplete="current-password" maxlength="` + strconv.Itoa(maxPassword) + `" required autofocus>
 `)
 	if fault != "" {
-		b.WriteString(`<p class="fault" role="alert">` + html.EscapeString(strings.ToUpper(fault[:1])+fault[1:]) + ".</p>\n")
+		b.WriteString(`<p class="error" role="alert">` + html.EscapeString(strings.ToUpper(fault[:1])+fault[1:]) + ".</p>\n")
 	}
-	b.WriteString("<button>Sign in</button>\n</form>\n")
+	b.WriteString("<p><button>Sign in</button></p>\n</form>\n")
 	if at := s.HTTPSAddress(); at != nil && r.TLS == nil {
 		b.WriteString(`<p>This connection is not encrypted. <a href="` + html.EscapeString(httpsURL(r.Host, at.Port)) + `">Use HTTPS</a></p>` + "\n")
 	}

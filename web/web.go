@@ -209,6 +209,9 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) runHTTPS(ctx context.Context) error {
+	if _, err := s.cert.get(); err != nil {
+		return err
+	}
 	ln, err := s.listen(ctx, s.cfg.HTTPS, &s.boundTLS)
 	if err != nil {
 		return err
@@ -237,6 +240,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		ConnState:         new(connections).watch,
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		ErrorLog:          zap.NewStdLog(s.log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
 	}
