@@ -184,23 +184,6 @@ func TestHeavyLossLowersTheBitrateToTheFloor(t *testing.T) {
 	})
 }
 
-func TestFiftyViewersLeaveNothingBehind(t *testing.T) {
-	src := newScene(t, video.YU12, 320, 240, 30)
-	r := newRig(t, src, func(s *Server) { s.timing.free = 200 * time.Millisecond })
-	for i := range 50 {
-		w := r.watch(nil)
-		w.next()
-		if i%2 == 0 {
-			r.do("DELETE", w.location, "", "")
-		}
-		w.close()
-	}
-	r.wait("all are gone", func() bool {
-		return len(r.s.Status().Viewers) == 0 && src.subs.Load() == 0 && r.open.Load() == 0
-	})
-	// What is left of goroutines shows when the test has ended.
-}
-
 func TestRunEndsWithViewersConnectedAndCanRunAgain(t *testing.T) {
 	r := newRig(t, newScene(t, video.YU12, 320, 240, 30), nil)
 	r.watch(nil).moves()

@@ -163,6 +163,9 @@ type rig struct {
 	made atomic.Int32 // encoders made
 	open atomic.Int32 // encoders not closed
 	stop func()
+
+	mu       sync.Mutex
+	watchers map[*watcher]bool // not closed; a watcher that is closed is not kept, lest it be taken for a leak
 }
 
 type countedEncoder struct {
@@ -189,7 +192,7 @@ func newRig(t testing.TB, src Source, change func(*Server)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, s: s}
+	r := &rig{t: t, s: s, watchers: make(map[*watcher]bool)}
 	s.newEnc = func(c h264.Config) (encoder, error) {
 		e, err := newEncoder(c)
 		if err != nil {
@@ -209,6 +212,11 @@ func newRig(t testing.TB, src Source, change func(*Server)) *rig {
 	t.Cleanup(web.Close)
 	r.url = web.URL
 	r.run()
+	t.Cleanup(func() {
+		for w := range r.watchers {
+			w.close()
+		}
+	})
 	return r
 }
 
@@ -350,7 +358,9 @@ func (r *rig) newWatcher(over *line, types ...webrtc.NetworkType) *watcher {
 		r.t.Fatal(err)
 	}
 	w := &watcher{r: r, pc: pc, marks: make(chan mark, 1)}
-	r.t.Cleanup(w.close)
+	r.mu.Lock()
+	r.watchers[w] = true
+	r.mu.Unlock()
 	if _, err := pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
 		r.t.Fatal(err)
 	}
@@ -362,6 +372,9 @@ func (r *rig) newWatcher(over *line, types ...webrtc.NetworkType) *watcher {
 }
 
 func (w *watcher) close() {
+	w.r.mu.Lock()
+	delete(w.r.watchers, w)
+	w.r.mu.Unlock()
 	w.pc.GracefulClose()
 	w.reading.Wait()
 }
