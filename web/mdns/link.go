@@ -54,6 +54,7 @@ const (
 // pending are answers that go out together a little later.
 type pending struct {
 	asked, at time.Time
+	gap       time.Duration  // since the records were last multicast
 	from      netip.AddrPort // who asked; what it knows already may come in further packets (RFC 6762 7.2)
 	records   []*record
 }
@@ -113,21 +114,39 @@ func (l *link) step(now time.Time) (next time.Time) {
 	if l.stage < settled {
 		next = l.at
 	}
-	l.pending = slices.DeleteFunc(l.pending, func(p pending) bool {
-		if now.Before(p.at) {
+	kept := l.pending[:0]
+	for _, p := range l.pending {
+		if !now.Before(p.at) {
+			l.flush(&p, now)
+		}
+		if len(p.records) > 0 {
+			kept = append(kept, p)
 			if p.at.Before(next) {
 				next = p.at
 			}
-			return false
 		}
-		// What went out since it was asked for has been heard.
-		p.records = slices.DeleteFunc(p.records, func(r *record) bool { return r.multicast.After(p.asked) })
-		if len(p.records) > 0 {
-			l.multicast(p.records, l.additional(p.records, now), now)
-		}
-		return true
-	})
+	}
+	l.pending = kept
 	return next
+}
+
+// flush sends what may be sent of answers that are due, and leaves the others for a later time. What went out since it was asked for
+// has been heard.
+func (l *link) flush(p *pending, now time.Time) {
+	var ready, wait []*record
+	for _, r := range p.records {
+		switch free := r.multicast.Add(p.gap); {
+		case r.multicast.After(p.asked):
+		case free.After(now):
+			wait = append(wait, r)
+			p.at = free
+		default:
+			ready = append(ready, r)
+		}
+	}
+	if p.records = wait; len(ready) > 0 {
+		l.multicast(ready, l.additional(ready, now), now)
+	}
 }
 
 func (l *link) multicast(answers, additional []*record, now time.Time) {
@@ -199,30 +218,21 @@ func (l *link) answer(m message, from netip.AddrPort, now time.Time) {
 
 // later puts answers aside until they may be multicast.
 func (l *link) later(answers []*record, m message, from netip.AddrPort, now time.Time) {
-	p := pending{asked: now, at: now, from: from, records: answers}
-	gap := minGap
+	p := pending{asked: now, at: now, gap: minGap, from: from, records: answers}
 	switch {
 	case m.truncated:
 		p.at = now.Add(400*time.Millisecond + rand.N(100*time.Millisecond))
 	case len(m.proposed) > 0:
-		gap = minGapProbe
+		p.gap = minGapProbe
 	case slices.ContainsFunc(answers, func(r *record) bool { return !r.unique }):
 		p.at = now.Add(20*time.Millisecond + rand.N(100*time.Millisecond))
-	}
-	for _, r := range answers {
-		if free := r.multicast.Add(gap); free.After(p.at) {
-			p.at = free
-		}
 	}
 	if len(l.pending) < maxPending {
 		l.pending = append(l.pending, p)
 		return
 	}
 	last := &l.pending[maxPending-1]
-	last.from, last.asked = netip.AddrPort{}, now
-	if p.at.After(last.at) {
-		last.at = p.at
-	}
+	last.from, last.asked, last.gap = netip.AddrPort{}, now, minGap
 	for _, r := range answers {
 		if !slices.Contains(last.records, r) {
 			last.records = append(last.records, r)

@@ -30,19 +30,19 @@ type place struct {
 // places makes n namespaces on one bridged link, 10.9.0.1 and fd09::1 upwards. The interface is called lan.
 func places(t *testing.T, n int) []place {
 	t.Helper()
-	make := func() place {
+	space := func() place {
 		p := place{t, fmt.Sprintf("cwmdns-%d-%d", os.Getpid(), spaces.Add(1))}
 		run(t, "ip", "netns", "add", p.name)
 		t.Cleanup(func() { exec.Command("ip", "netns", "del", p.name).Run() })
 		p.ip("link set lo up")
 		return p
 	}
-	hub := make()
+	hub := space()
 	hub.ip("link add hub type bridge mcast_snooping 0")
 	hub.ip("link set hub up")
 	var out []place
 	for i := range n {
-		p := make()
+		p := space()
 		run(t, "ip", "-n", hub.name, "link", "add", fmt.Sprint("port", i), "type", "veth", "peer", "name", "lan", "netns", p.name)
 		hub.ip(fmt.Sprintf("link set port%d master hub up", i))
 		p.ip(fmt.Sprintf("addr add 10.9.0.%d/24 dev lan", i+1))
@@ -103,16 +103,6 @@ func (p place) responder(cfg Config) (r *Responder, stop func()) {
 
 func (p place) command(name string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", p.name, name}, args...)...)
-}
-
-// A python runs zeroconf's client, which knows nothing of ours, with a script of testdata.
-func (p place) python(script string, args ...string) string {
-	p.t.Helper()
-	out, err := p.command("python3", append([]string{filepath.Join("testdata", script)}, args...)...).CombinedOutput()
-	if err != nil {
-		p.t.Fatalf("%s: %v\n%s", script, err, out)
-	}
-	return string(out)
 }
 
 // avahi starts Avahi's daemon under that host name and gives the environment in which its tools find it.

@@ -1,4 +1,4 @@
-"""Prints what zeroconf finds of a type: browse.py TYPE SECONDS; one JSON object per line as things change."""
+"""Prints what zeroconf finds of a type: browse.py TYPE; one JSON object per line as things change, for a minute."""
 import json, sys, time
 from zeroconf import ServiceBrowser, ServiceListener, Zeroconf, IPVersion
 
@@ -17,5 +17,5 @@ class Listener(ServiceListener):
 
 zc = Zeroconf(ip_version=IPVersion.All)
 browser = ServiceBrowser(zc, sys.argv[1], Listener())
-time.sleep(float(sys.argv[2]))
+time.sleep(60)
 zc.close()
