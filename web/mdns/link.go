@@ -29,7 +29,7 @@ const (
 	maxUnicast = 10 // answers by unicast in a second
 )
 
-// A link is one interface with what was said there. It is announced when stage is past announced.
+// A link is one interface with what is said there.
 type link struct {
 	net      netInterface
 	services []Service
@@ -47,7 +47,7 @@ type link struct {
 }
 
 const (
-	held    = probes     // the name is ours from this stage on
+	held    = probes     // the probes were sent; the name is ours with the announcement that comes next
 	settled = probes + 2 // both announcements were sent
 )
 
@@ -74,7 +74,7 @@ func (l *link) rebuild(host string) {
 }
 
 func (l *link) probe(at time.Time) { l.stage, l.at, l.pending = 0, at, nil }
-func (l *link) probing() bool      { return l.stage < held }
+func (l *link) probing() bool      { return l.stage <= held }
 
 // moved takes new addresses over. The name stays ours, so they are announced at once (RFC 6762 8.4).
 func (l *link) moved(n netInterface, host string, now time.Time) {
@@ -90,7 +90,7 @@ func (l *link) moved(n netInterface, host string, now time.Time) {
 
 // goodbye takes records back (RFC 6762 10.1), if they were announced.
 func (l *link) goodbye(records []*record) {
-	if l.stage <= held || len(records) == 0 {
+	if l.probing() || len(records) == 0 {
 		return
 	}
 	m := outgoing{response: true, flush: true, maxTTL: new(uint32)}
@@ -101,7 +101,7 @@ func (l *link) goodbye(records []*record) {
 // step does what is due and says when the next is; never is a time far away.
 func (l *link) step(now time.Time) (next time.Time) {
 	if l.stage < settled && !now.Before(l.at) {
-		if l.probing() {
+		if l.stage < held {
 			l.send(probeOf(l.records).pack(), netip.AddrPort{})
 			l.at = now.Add(probeWait)
 		} else {
