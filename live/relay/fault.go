@@ -19,11 +19,17 @@ import (
 const (
 	minPause = time.Second
 	maxPause = time.Minute
-	// slowPause is for a cloud that does not want this camera, or does not know this protocol.
-	slowPause = 5 * time.Minute
+	// slowPause is for a cloud that does not want this camera, or does not know this protocol. The first pauses are shorter, to a
+	// sixteenth: a cloud knows a camera once something of it was uploaded.
+	slowPause  = 5 * time.Minute
+	slowFaster = 4
 	// healthy is how long a connection lasts whose end is no repetition of the fault before.
 	healthy = time.Minute
 )
+
+// errMoved says that the address from which the connection was made is no longer this machine's. Nothing can come by it any
+// more, and nobody would say so.
+var errMoved = errors.New("the camera's address has changed")
 
 // errProtocol says that the far end is no camward cloud.
 var errProtocol = errors.New("the cloud does not speak " + camio.LiveProtocol)
@@ -36,12 +42,16 @@ func (b *backoff) next(err error, lasted time.Duration) time.Duration {
 	if lasted >= healthy {
 		b.failures = 0
 	}
-	spread := min(4*time.Second<<min(b.failures, 8), maxPause-minPause)
+	n := b.failures
 	b.failures++
-	if unwanted(err) {
-		return slowPause - rand.N(slowPause/5)
+	switch {
+	case errors.Is(err, errMoved):
+		return rand.N(minPause) // it is this camera's own fault, and no other's
+	case unwanted(err):
+		pause := slowPause >> max(slowFaster-n, 0)
+		return pause - rand.N(pause/5)
 	}
-	return minPause + rand.N(spread)
+	return minPause + rand.N(min(4*time.Second<<min(n, 8), maxPause-minPause))
 }
 
 // unwanted reports whether the same question would get the same answer for a while.
@@ -81,7 +91,7 @@ func scrub(err error, token camio.Secret) error {
 		return nil
 	}
 	var status statusError
-	if errors.As(err, &status) || errors.Is(err, errProtocol) || errors.Is(err, context.Canceled) {
+	if errors.As(err, &status) || errors.Is(err, errProtocol) || errors.Is(err, errMoved) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	text := err.Error()

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptrace"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +36,7 @@ type link struct {
 	*Client
 	target   Target
 	conn     *websocket.Conn
+	local    net.Addr      // this side's address; nil if it is not known
 	running  chan struct{} // a place for each request that is worked on
 	inFlight chan struct{} // a place for each request
 }
@@ -41,6 +45,8 @@ type link struct {
 func (c *Client) dial(ctx context.Context, t Target) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
+	var local net.Addr
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { local = i.Conn.LocalAddr() }})
 	conn, resp, err := websocket.Dial(ctx, t.address(), &websocket.DialOptions{
 		HTTPClient: c.http, Subprotocols: []string{camio.LiveProtocol},
 		HTTPHeader: map[string][]string{"User-Agent": {"camward"}},
@@ -56,7 +62,7 @@ func (c *Client) dial(ctx context.Context, t Target) (*link, error) {
 	}
 	conn.SetReadLimit(camio.MaxLiveMessage)
 	return &link{
-		Client: c, target: t, conn: conn,
+		Client: c, target: t, conn: conn, local: local,
 		running: make(chan struct{}, maxRunning), inFlight: make(chan struct{}, maxInFlight),
 	}, nil
 }
@@ -76,7 +82,7 @@ func (l *link) run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// greet says hello, and again whenever it has another thing to say.
+// greet says hello, and again whenever it has another thing to say. It looks after this side's end of the line as well.
 func (l *link) greet(ctx context.Context) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
@@ -98,7 +104,23 @@ func (l *link) greet(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-look.C:
 		}
+		if moved(l.local) {
+			return errMoved
+		}
 	}
+}
+
+// moved reports whether an address of this machine is so no more.
+func moved(local net.Addr) bool {
+	a, ok := local.(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	own, err := net.InterfaceAddrs()
+	return err == nil && !slices.ContainsFunc(own, func(o net.Addr) bool {
+		n, ok := o.(*net.IPNet)
+		return ok && n.IP.Equal(a.IP)
+	})
 }
 
 // errSilent says that the cloud gave no sign of life.

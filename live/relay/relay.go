@@ -81,13 +81,13 @@ type Client struct {
 }
 
 // New makes a client for the camera that viewers knows by this name. Proxies and certificates are those of httpClient;
-// redirects are not followed, since the address is a secret. It stays disconnected until SetTarget.
+// redirects are not followed, since the address is a secret. The log is the camera's. It stays disconnected until SetTarget.
 func New(name string, viewers Viewers, httpClient *http.Client, log *zap.Logger) *Client {
 	own := *httpClient
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
 		name: name, viewers: viewers, http: &own, changed: make(chan struct{}),
-		log: log.Named("relay").With(zap.String("camera", name)),
+		log: log.Named("relay"),
 	}
 }
 
