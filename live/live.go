@@ -253,6 +253,7 @@ func (s *Server) Open(ctx context.Context, camera, offer string, servers ...ICES
 	if err != nil {
 		v.discard()
 		s.leave(v.id)
+		close(v.done) // End may have found it
 		return Answer{}, err
 	}
 	return answer, nil
@@ -271,6 +272,7 @@ func (s *Server) admit(n *network, v *viewer) error {
 		}
 	}
 	err := s.start(n, func(ctx context.Context) {
+		defer close(v.done)
 		defer s.leave(v.id)
 		defer v.camera.unwatch()
 		v.run(ctx)

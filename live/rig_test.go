@@ -486,7 +486,8 @@ func (w *watcher) nextMark() mark {
 	case m := <-w.marks:
 		return m
 	case <-time.After(patience):
-		w.r.t.Fatalf("no picture within %v; connection is %v", patience, w.pc.ConnectionState())
+		w.r.t.Fatalf("no picture within %v; connection is %v, ICE %v, DTLS %v; the server says %+v\noffer:\n%s\nanswer:\n%s", patience, w.pc.ConnectionState(),
+			w.pc.ICEConnectionState(), w.pc.SCTP().Transport().State(), w.r.s.Status(), w.pc.LocalDescription().SDP, w.pc.RemoteDescription().SDP)
 		return mark{}
 	}
 }

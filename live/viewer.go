@@ -48,7 +48,7 @@ type viewer struct {
 	up      chan struct{} // closed when media can flow
 	setUp   func()
 	over    chan struct{} // closed when the viewer is to be given up
-	done    chan struct{} // closed when nothing of it is left
+	done    chan struct{} // closed when nothing of it is left, nor its session
 	endOnce sync.Once
 	why     string // under endOnce
 
@@ -236,7 +236,6 @@ func (v *viewer) run(ctx context.Context) {
 		v.discard()
 		reading.Wait()
 		v.log.Info("viewer has gone", zap.String("why", v.why), zap.Duration("after", time.Since(v.since).Round(time.Second)))
-		close(v.done)
 	}()
 	limit := time.NewTimer(v.timing.connect)
 	defer limit.Stop()
