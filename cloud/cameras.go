@@ -87,13 +87,14 @@ func (s *Server) getCamera(w http.ResponseWriter, r *http.Request) error {
 
 // deleteCamera forgets the camera and all its content.
 func (s *Server) deleteCamera(w http.ResponseWriter, r *http.Request) error {
-	_, c, err := s.userCamera(r)
+	acc, c, err := s.userCamera(r)
 	if err != nil {
 		return err
 	}
 	if err := s.store.deleteCamera(r.Context(), c.ID); err != nil {
 		return err
 	}
+	s.lives.recheck(acc.ID)
 	// What cannot be removed now is not in the index any more: the next start removes it.
 	err = os.RemoveAll(s.contentPath(strconv.FormatInt(c.ID, 10)))
 	if err != nil {

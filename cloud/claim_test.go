@@ -334,3 +334,16 @@ func TestReleasedDeviceCanBeClaimedByOthersAndStartsAnew(t *testing.T) {
 		t.Errorf("claim of another's device: %v", err)
 	}
 }
+
+func TestAClaimUnderTheNameOfACameraThatUploadedMakesItThatDevices(t *testing.T) {
+	c := cloudtest.New(t)
+	const mac = "00E04CC27CC5"
+	put(t, c, "front", stamp(0, ".jpeg"), "camera_id=4711", picture(t, 64, 48, 1))
+	if err := c.Server.Claim(t.Context(), mac, "test@example.com", "Front"); err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.Server.Cameras(t.Context())
+	if err != nil || len(list) != 1 || list[0].MAC != mac || list[0].Name != "Front" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -30,9 +31,9 @@ func parseLive(data []byte) (m camio.LiveMessage, err error) {
 	case len(m.ID) > maxLiveID:
 		return m, fmt.Errorf("id of %d bytes", len(m.ID))
 	case !isLiveTag(m.Session):
-		return m, fmt.Errorf("session %.40q", m.Session)
+		return m, errors.New("session has a name that cannot be shown") // nor logged: it may be anything
 	case !isLiveTag(m.ETag):
-		return m, fmt.Errorf("etag %.40q", m.ETag)
+		return m, errors.New("etag is none")
 	case len(m.SDP) > maxLiveSDP || !utf8.ValidString(m.SDP):
 		return m, fmt.Errorf("description of %d bytes", len(m.SDP))
 	}

@@ -13,6 +13,9 @@ import (
 	"camward/camio"
 )
 
+// livePattern is a camera's live address below /api.
+const livePattern = "users/:token/cameras/:camera/live"
+
 const (
 	sdpType      = "application/sdp"
 	fragmentType = "application/trickle-ice-sdpfrag"

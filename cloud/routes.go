@@ -29,8 +29,8 @@ func (s *Server) routes() *router {
 	api("users/:token/cameras/:camera/content", map[string]handlerFunc{"POST": s.upload, "PUT": s.upload})
 	// One path, two meanings: a file name to upload under, an id to fetch.
 	api("users/:token/cameras/:camera/content/:name", map[string]handlerFunc{"POST": s.upload, "PUT": s.upload, "GET": s.getContent})
-	api("users/:token/cameras/:camera/live", map[string]handlerFunc{"GET": s.liveSocketOrInfo, "POST": s.liveOpen})
-	api("users/:token/cameras/:camera/live/:session", map[string]handlerFunc{"PATCH": s.livePatch, "DELETE": s.liveEnd})
+	api(livePattern, map[string]handlerFunc{"GET": s.liveSocketOrInfo, "POST": s.liveOpen})
+	api(livePattern+"/:session", map[string]handlerFunc{"PATCH": s.livePatch, "DELETE": s.liveEnd})
 	api("users/:token/camios", map[string]handlerFunc{"GET": s.listCamios, "POST": s.createCamio, "PUT": s.createCamio, "DELETE": s.deleteCamio})
 	api("users/:token/tokens/upload", get(s.uploadToken))
 	api("users/:token/settings", map[string]handlerFunc{"GET": s.getSettings, "POST": s.setSettings, "PUT": s.setSettings, "PATCH": s.setSettings})
@@ -75,6 +75,10 @@ func preflight(w http.ResponseWriter, rt *route) {
 	h.Set("Access-Control-Allow-Methods", strings.Join(rt.allowed(), ", "))
 	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match")
 	h.Set("Access-Control-Max-Age", "86400")
+	if strings.HasPrefix(rt.pattern, "api/"+livePattern) {
+		h.Set("Accept-Post", sdpType)
+		h.Set("Accept-Patch", fragmentType)
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 

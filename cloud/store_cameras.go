@@ -210,17 +210,17 @@ func claim(ctx context.Context, tx *sql.Tx, account int64, mac, name string, now
 	}
 	byName := named(list, name)
 	switch {
-	case target == nil && byName != nil:
-		if byName.MAC != "" {
-			return fmt.Errorf("name %s: %w", name, errClaimed)
-		}
-		target = byName
+	case target == nil && byName != nil && byName.MAC != "":
+		return fmt.Errorf("name %s: %w", name, errClaimed)
 	case target != nil && byName != nil && byName.ID != target.ID:
 		return fmt.Errorf("name %s: %w", name, errNameTaken)
 	case target == nil:
+		target = byName
+	}
+	if target == nil {
 		_, err = tx.ExecContext(ctx, `INSERT INTO cameras (account, name, camera_id, mac, poll_mac, created) VALUES (?1, ?2, ?3, ?3, ?3, ?4)`,
 			account, name, mac, millis(now))
-	default:
+	} else {
 		_, err = tx.ExecContext(ctx, `UPDATE cameras SET name = ?2, mac = ?3, poll_mac = ?3 WHERE id = ?1`, target.ID, name, mac)
 	}
 	if err != nil {
@@ -235,11 +235,13 @@ func (s *Server) Release(ctx context.Context, mac string) error {
 	if !ok {
 		return fmt.Errorf("release: %q is not a MAC address", mac)
 	}
+	var owner int64
 	err := s.store.write(ctx, func(tx *sql.Tx) error {
 		cam, err := cameraByMAC(ctx, tx, m)
 		if err != nil {
 			return err
 		}
+		owner = cam.Account
 		return release(ctx, tx, cam.Account, m)
 	})
 	if errors.Is(err, errNotFound) {
@@ -248,6 +250,7 @@ func (s *Server) Release(ctx context.Context, mac string) error {
 	if err != nil {
 		return fmt.Errorf("release %s: %w", m, err)
 	}
+	s.lives.recheck(owner)
 	return nil
 }
 

@@ -354,7 +354,7 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	}
 	r = send(t, "OPTIONS", c.URL+"/api/users/me/cameras/front/", "", "Origin: https://elsewhere.example")
 	want := http.Header{"Access-Control-Allow-Origin": {"*"}, "Access-Control-Allow-Methods": {"DELETE, GET, HEAD, OPTIONS"},
-		"Access-Control-Allow-Headers": {"Authorization, Content-Type"}, "Access-Control-Max-Age": {"86400"}}
+		"Access-Control-Allow-Headers": {"Authorization, Content-Type, If-Match"}, "Access-Control-Max-Age": {"86400"}}
 	for k, v := range want {
 		if got := r.Header.Get(k); r.Status != 204 || got != v[0] {
 			t.Errorf("OPTIONS: %d, %s: %q, want %q", r.Status, k, got, v[0])
