@@ -22,6 +22,8 @@ const (
 	payloadSize = 1160
 	// keyPause is the least time between key pictures that viewers ask for. One for a new viewer need not wait.
 	keyPause = 500 * time.Millisecond
+	// crashPause is the least time between a panic of the loop and its next beginning.
+	crashPause = time.Second
 )
 
 // A wish is how much a key picture is wanted.
@@ -163,9 +165,38 @@ func (c *camera) state() (watched bool, viewers []*viewer, w wish) {
 	return c.watched > 0, c.viewers, c.wish
 }
 
-// run is the loop. It subscribes while there are sessions, so that the newest picture is at hand when one is connected, and
-// decodes and encodes while there are viewers.
+// run is the camera's loop. A panic in it, be it over bytes that nobody has thought of, ends the viewers and begins the loop anew: the
+// device has more to do than to show pictures.
 func (c *camera) run(ctx context.Context) {
+	for !c.loop(ctx) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(crashPause):
+		}
+	}
+}
+
+// crashed takes note of a panic, to be called with what recover returned.
+func (c *camera) crashed(reason any) {
+	c.log.Error("live view of the camera failed and begins anew", zap.Any("panic", reason), zap.Stack("stack"))
+	c.mu.Lock()
+	c.status.Crashes++
+	viewers := c.viewers
+	c.mu.Unlock()
+	for _, v := range viewers {
+		v.end("the camera's live view failed")
+	}
+}
+
+// loop runs until ctx ends, or for timing.free after the last viewer has gone; done is false after a panic. It subscribes while
+// there are sessions, so that the newest picture is at hand when one is connected, and decodes and encodes while there are
+// viewers.
+func (c *camera) loop(ctx context.Context) (done bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.crashed(r)
+		}
+	}()
 	s := stream{c: c, coder: coder{newEnc: c.newEnc}}
 	var frames <-chan *video.Frame
 	stop := func() {}
@@ -193,7 +224,7 @@ func (c *camera) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			c.retire(true)
-			return
+			return true
 		case f := <-frames:
 			s.take(newest(f, frames))
 		case <-c.changed:
@@ -201,7 +232,7 @@ func (c *camera) run(ctx context.Context) {
 			s.adjust()
 		case <-idle.C:
 			if c.retire(false) {
-				return
+				return true
 			}
 		}
 	}

@@ -4,13 +4,19 @@ package live
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/pion/ice/v4"
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
+	"camward/codec/h264"
 	"camward/video"
 )
 
@@ -28,7 +34,7 @@ func TestAViewerSeesWhatTheCameraShows(t *testing.T) {
 }
 
 func TestAViewerIsServedOverEachKindOfNetwork(t *testing.T) {
-	for _, kind := range []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4} {
+	for _, kind := range []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6} {
 		t.Run(kind.String(), func(t *testing.T) {
 			r := newRig(t, newScene(t, video.YU12, 320, 240, 30), nil)
 			r.watch(nil, kind).moves()
@@ -135,6 +141,70 @@ func TestAViewerThatNeverConnectsIsRemoved(t *testing.T) {
 	r.wait("the viewer is removed", func() bool { return len(r.s.Status().Viewers) == 0 })
 }
 
+// A brokenEncoder panics over its tenth picture.
+type brokenEncoder struct {
+	encoder
+	left int
+}
+
+func (e *brokenEncoder) Encode(img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
+	if e.left--; e.left == 0 {
+		panic("ten pictures")
+	}
+	return e.encoder.Encode(img, mono, seq, key)
+}
+
+func TestAPanicEndsTheViewersAndTheNextOneIsServed(t *testing.T) {
+	src := newScene(t, video.YU12, 320, 240, 30)
+	r := newRig(t, src, func(s *Server) {
+		made, whole := 0, s.newEnc
+		s.newEnc = func(c h264.Config) (encoder, error) {
+			e, err := whole(c)
+			if made++; made == 1 && err == nil {
+				e = &brokenEncoder{e, 10}
+			}
+			return e, err
+		}
+	})
+	r.watch(nil).next()
+	r.wait("the viewer's end", func() bool { return len(r.s.Status().Viewers) == 0 })
+	if n := r.s.Status().Cameras[0].Crashes; n != 1 || r.open.Load() != 0 || src.subs.Load() != 0 {
+		t.Errorf("%d crashes, %d encoders and %d subscriptions left", n, r.open.Load(), src.subs.Load())
+	}
+	r.watch(nil).moves()
+}
+
+// TestTheAddressThatABrowserHidesIsFound has a viewer that is given no address of the camera, so that the camera has to
+// ask the network for the viewer's.
+func TestTheAddressThatABrowserHidesIsFound(t *testing.T) {
+	if !multicast(t) {
+		t.Skip("not run: no network here carries multicast DNS")
+	}
+	r := newRig(t, newScene(t, video.YU12, 320, 240, 30), nil)
+	r.hide = ice.MulticastDNSModeQueryAndGather
+	w := r.newWatcher(nil, webrtc.NetworkTypeUDP4)
+	offer := w.offer(false, false)
+	if !strings.Contains(offer, ".local ") || strings.Contains(offer, " 127.0.0.1 ") {
+		t.Fatalf("the viewer hides nothing:\n%s", offer)
+	}
+	w.post("/whep", offer, func(answer string) string {
+		return regexp.MustCompile(`a=candidate:.*\r\n`).ReplaceAllString(answer, "")
+	})
+	w.moves()
+}
+
+func multicast(t *testing.T) bool {
+	t.Helper()
+	list, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(list, func(i net.Interface) bool {
+		addrs, _ := i.Addrs()
+		return i.Flags&net.FlagMulticast != 0 && i.Flags&net.FlagRunning != 0 && len(addrs) > 0
+	})
+}
+
 func TestAViewerThatClosesItsPageIsRemovedAtOnce(t *testing.T) {
 	r := newRig(t, newScene(t, video.YU12, 320, 240, 30), func(s *Server) { s.timing.failed = time.Hour })
 	w := r.watch(nil)
@@ -150,7 +220,7 @@ func TestAViewerThatLosesPacketsGetsThemAgain(t *testing.T) {
 	w.moves()
 	over.lose.Store(5)
 	begin := w.pictures.Load()
-	r.wait("60 more pictures at 5 % loss", func() bool { return w.pictures.Load() > begin+60 })
+	r.wait("60 more pictures at 5 % loss", func() bool { return w.pictures.Load() > begin+60 && w.again.Load() > 0 })
 }
 
 func TestTheStreamFollowsTheWorstViewer(t *testing.T) {
@@ -172,16 +242,23 @@ func TestTheStreamFollowsTheWorstViewer(t *testing.T) {
 	r.wait("full again", func() bool { return target() > full/2 })
 }
 
-func TestHeavyLossLowersTheBitrateToTheFloor(t *testing.T) {
-	r := newRig(t, newScene(t, video.YU12, 320, 240, 30), nil)
+func TestHeavyLossLowersBitrateAndPictureRateToTheirFloorsAndNoFurther(t *testing.T) {
+	r := newRig(t, newScene(t, video.YU12, 640, 480, 30), func(s *Server) { s.cfg.MinBitrate, s.cfg.MinRate = 50_000, 6 })
 	over := newLine(t)
 	w := r.watch(over)
 	w.moves()
+	camera := func() CameraStatus { return r.s.Status().Cameras[0] }
+	if c := camera(); c.Target < 1_000_000 {
+		t.Errorf("a good line gets %d bits per second", c.Target)
+	}
 	over.lose.Store(40)
-	r.wait("the floor", func() bool {
-		v := r.s.Status().Viewers
-		return len(v) == 1 && v[0].Estimate <= r.s.cfg.MinBitrate && r.s.Status().Cameras[0].Target == r.s.cfg.MinBitrate
+	r.wait("the floors", func() bool {
+		c, v := camera(), r.s.Status().Viewers
+		return len(v) == 1 && v[0].Estimate <= 50_000 && c.Target == 50_000 && c.Rate > 0 && c.Rate <= 8
 	})
+	r.wait("pictures go on at the floor", func() bool { return camera().Rate >= 5 })
+	over.lose.Store(0)
+	r.wait("more when the line carries more", func() bool { return camera().Target > 100_000 })
 }
 
 func TestRunEndsWithViewersConnectedAndCanRunAgain(t *testing.T) {

@@ -5,7 +5,9 @@ package live
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -135,15 +137,15 @@ func (s *scene) picture(n uint32, enc *h264.Encoder) ([]byte, error) {
 	return append(append(img.Y, img.U...), img.V...), nil
 }
 
-// freePort gives a port that neither UDP nor TCP uses.
+// freePort gives a port that neither UDP nor TCP uses, and that no program gets by asking for just any.
 func freePort(t testing.TB) int {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 50 {
+		port := 10000 + rand.IntN(20000)
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		port := l.Addr().(*net.TCPAddr).Port
 		l.Close()
 		u, err := net.ListenUDP("udp", &net.UDPAddr{Port: port})
 		if err == nil {
@@ -163,6 +165,7 @@ type rig struct {
 	made atomic.Int32 // encoders made
 	open atomic.Int32 // encoders not closed
 	stop func()
+	hide ice.MulticastDNSMode // of the watchers
 
 	mu       sync.Mutex
 	watchers map[*watcher]bool // not closed; a watcher that is closed is not kept, lest it be taken for a leak
@@ -192,7 +195,7 @@ func newRig(t testing.TB, src Source, change func(*Server)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, s: s, watchers: make(map[*watcher]bool)}
+	r := &rig{t: t, s: s, hide: ice.MulticastDNSModeDisabled, watchers: make(map[*watcher]bool)}
 	s.newEnc = func(c h264.Config) (encoder, error) {
 		e, err := newEncoder(c)
 		if err != nil {
@@ -325,7 +328,8 @@ type watcher struct {
 	marks    chan mark // the newest
 	keys     atomic.Int32
 	pictures atomic.Int32
-	delay    atomic.Bool // a playout delay extension of 0 to 0 was seen
+	delay    atomic.Bool  // a playout delay extension of 0 to 0 was seen
+	again    atomic.Int32 // packets that came by the stream of retransmission
 	ssrc     atomic.Uint32
 	reading  sync.WaitGroup
 }
@@ -341,7 +345,7 @@ func (r *rig) newWatcher(over *line, types ...webrtc.NetworkType) *watcher {
 		types = []webrtc.NetworkType{webrtc.NetworkTypeUDP4}
 	}
 	e.SetIncludeLoopbackCandidate(true)
-	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	e.SetICEMulticastDNSMode(r.hide)
 	e.LoggerFactory = logFactory{zap.NewNop()}
 	if len(types) > 0 {
 		e.SetNetworkTypes(types)
@@ -397,14 +401,17 @@ func (w *watcher) offer(restart, trickle bool) string {
 	return d.SDP
 }
 
-// post sends an offer and takes the answer.
-func (w *watcher) post(path, offer string) {
+// post sends an offer and takes the answer, which change may alter on the way.
+func (w *watcher) post(path, offer string, change ...func(string) string) {
 	w.r.t.Helper()
 	resp, answer := w.r.do("POST", path, sdpType, offer)
 	if resp.StatusCode != http.StatusCreated {
 		w.r.t.Fatalf("POST: status %d %s", resp.StatusCode, answer)
 	}
 	w.location, w.etag = resp.Header.Get("Location"), resp.Header.Get("ETag")
+	for _, f := range change {
+		answer = f(answer)
+	}
 	if err := w.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer}); err != nil {
 		w.r.t.Fatal(err)
 	}
@@ -441,9 +448,12 @@ func (w *watcher) read(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) 
 	// Packets that come again come late.
 	order := samplebuilder.New(256, &codecs.H264Packet{}, 90000)
 	for {
-		p, _, err := track.ReadRTP()
+		p, attributes, err := track.ReadRTP()
 		if err != nil {
 			return
+		}
+		if attributes.Get(webrtc.AttributeRtxSsrc) != nil {
+			w.again.Add(1)
 		}
 		if v := p.GetExtension(delayID); delayID != 0 && len(v) == 3 && v[0]|v[1]|v[2] == 0 {
 			w.delay.Store(true)

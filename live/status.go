@@ -27,6 +27,7 @@ type CameraStatus struct {
 	Pictures uint64       `json:"pictures"` // made
 	Keys     uint64       `json:"keys"`     // key pictures among them
 	Faults   uint64       `json:"faults"`   // pictures that could not be decoded or encoded
+	Crashes  uint64       `json:"crashes"`  // panics, each of which ended all viewers
 }
 
 // A ViewerStatus is one session.

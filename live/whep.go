@@ -2,6 +2,7 @@ package live
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -30,8 +31,8 @@ func (s *Server) Handler() http.Handler {
 		mux.HandleFunc("POST "+base, s.post)
 		mux.HandleFunc("PATCH "+base+"/{session}", s.patch)
 		mux.HandleFunc("DELETE "+base+"/{session}", s.delete)
-		mux.HandleFunc("OPTIONS "+base, options("OPTIONS, POST"))
-		mux.HandleFunc("OPTIONS "+base+"/{session}", options("OPTIONS, PATCH, DELETE"))
+		mux.HandleFunc("OPTIONS "+base, s.options("OPTIONS, POST"))
+		mux.HandleFunc("OPTIONS "+base+"/{session}", s.options("OPTIONS, PATCH, DELETE"))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.crossOrigin(w.Header())
@@ -48,12 +49,32 @@ func (s *Server) crossOrigin(h http.Header) {
 	if s.cfg.AllowOrigin != "*" {
 		h.Set("Vary", "Origin")
 	}
-	h.Set("Access-Control-Expose-Headers", "Location, ETag, Accept-Patch, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Accept-Patch, Retry-After")
 }
 
-func options(methods string) http.HandlerFunc {
+// linkServers tells a viewer of the configured servers (RFC 9725 4.6). Those with a password are told only to who may watch.
+func (s *Server) linkServers(h http.Header, passwords bool) {
+	for _, i := range s.cfg.ICEServers {
+		if i.Password != "" && !passwords {
+			continue
+		}
+		credentials := ""
+		if i.Password != "" {
+			credentials = fmt.Sprintf(`; username=%s; credential=%s; credential-type="password"`, quoted(i.User), quoted(i.Password.Reveal()))
+		}
+		for _, u := range i.URLs {
+			h.Add("Link", fmt.Sprintf(`<%s>; rel="ice-server"%s`, u, credentials))
+		}
+	}
+}
+
+// quoted makes a quoted-string (RFC 9110 5.6.4).
+func quoted(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"` }
+
+func (s *Server) options(methods string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
+		s.linkServers(h, false)
 		h.Set("Allow", methods)
 		h.Set("Accept-Post", sdpType)
 		h.Set("Accept-Patch", fragmentType)
@@ -80,6 +101,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	h.Set("Location", r.URL.EscapedPath()+"/"+a.Session)
 	h.Set("ETag", `"`+a.ETag+`"`)
 	h.Set("Accept-Patch", fragmentType)
+	s.linkServers(h, true)
 	reply(w, http.StatusCreated, sdpType, a.SDP)
 }
 

@@ -3,7 +3,9 @@
 package live
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,6 +68,32 @@ func TestPagesOfOtherSitesMayAskWhatTheyMayDo(t *testing.T) {
 	r.s.cfg.AllowOrigin = ""
 	if resp, _ := r.do("OPTIONS", "/whep", "", ""); resp.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Error("other sites are let in against the configuration")
+	}
+}
+
+func TestViewersAreToldOfTheConfiguredServersButOnlyThoseWhoMayWatchOfPasswords(t *testing.T) {
+	r := newRig(t, newScene(t, video.YU12, 320, 240, 15), func(s *Server) {
+		s.cfg.ICEServers = []ICEServer{
+			{URLs: []string{"stun:127.0.0.1:1"}},
+			{URLs: []string{"turn:127.0.0.1:1?transport=tcp", "turn:127.0.0.1:1"}, User: "cam", Password: `s3cret"word`},
+		}
+		s.timing.gather = time.Millisecond
+	})
+	resp, _ := r.do("POST", "/whep", sdpType, r.newWatcher(nil).offer(false, false))
+	want := []string{
+		`<stun:127.0.0.1:1>; rel="ice-server"`,
+		`<turn:127.0.0.1:1?transport=tcp>; rel="ice-server"; username="cam"; credential="s3cret\"word"; credential-type="password"`,
+		`<turn:127.0.0.1:1>; rel="ice-server"; username="cam"; credential="s3cret\"word"; credential-type="password"`,
+	}
+	if got := resp.Header.Values("Link"); resp.StatusCode != http.StatusCreated || !slices.Equal(got, want) {
+		t.Errorf("POST: status %d, Link\n%q, want\n%q", resp.StatusCode, got, want)
+	}
+	r.do("DELETE", resp.Header.Get("Location"), "", "")
+	for _, path := range []string{"/whep", resp.Header.Get("Location")} {
+		resp, _ := r.do("OPTIONS", path, "", "")
+		if got := resp.Header.Values("Link"); !slices.Equal(got, want[:1]) || strings.Contains(fmt.Sprint(resp.Header), "s3cret") {
+			t.Errorf("OPTIONS %s: %v", path, resp.Header)
+		}
 	}
 }
 
