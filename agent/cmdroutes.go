@@ -44,7 +44,7 @@ type CommandPlan = provision.Plan
 // commandRoutes lets camward's own verbs handle the commands that the cloud sent.
 func (a *Agent) commandRoutes(s *web.Server) {
 	s.HandleControl("GET /api/control/commands", answerJSON(func(*http.Request) (any, error) {
-		return Commands{a.poller.Status(), a.poller.Journal()}, nil
+		return a.commands(), nil
 	}))
 	s.HandleControl("GET /api/control/commands/{id}/plan", answerJSON(func(r *http.Request) (any, error) {
 		return a.poller.DryRun(r.PathValue("id"))
@@ -55,6 +55,8 @@ func (a *Agent) commandRoutes(s *web.Server) {
 		}))
 	}
 }
+
+func (a *Agent) commands() Commands { return Commands{a.poller.Status(), a.poller.Journal()} }
 
 // answerJSON answers with a value, or with the fault.
 func answerJSON(get func(*http.Request) (any, error)) http.Handler {

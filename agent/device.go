@@ -21,12 +21,14 @@ import (
 	"camward/provision"
 )
 
-// A device is what camward's own forms set. It keeps the settings over a restart and makes them hold: they are stronger than the
+// A device is what camward's own forms and the camera's page set. It keeps the settings over a restart and makes them hold: they are stronger than the
 // configuration file.
 type device struct {
 	agent *Agent
 	file  string
 	log   *zap.Logger
+
+	changing sync.Mutex // held from a change to its end; taken before mu
 
 	mu   sync.Mutex
 	kept kept
@@ -40,6 +42,10 @@ type kept struct {
 	HTTP   *keptHTTP       `json:"http_alarm,omitempty"`
 	Zones  *cgi.Zones      `json:"zones,omitempty"`
 	Made   map[string]made `json:"made"` // by form
+
+	// What the camera's own page sets, by the camera's name. The maps are never changed, only replaced.
+	Detection map[string]keptDetection    `json:"detection,omitempty"`
+	Controls  map[string]map[string]int32 `json:"controls,omitempty"` // by control
 }
 
 // made says who made a setting, and when by this device's clock.
@@ -104,6 +110,7 @@ func (d *device) load(ctx context.Context) {
 			d.log.Error("a setting made by a form does not hold any more", zap.String("form", formOf(s)), zap.Error(err))
 		}
 	}
+	d.loadPage(k)
 }
 
 // settings lists what was set.
@@ -181,8 +188,13 @@ func formOf(s cgi.Setting) string {
 
 // Apply implements cgi.Device.
 func (d *device) Apply(ctx context.Context, s cgi.Setting) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	d.mu.Lock()
 	before := d.kept
+	if z, ok := s.(cgi.Zones); ok {
+		d.maskedAnew(z)
+	}
 	d.kept.put(s)
 	d.mu.Unlock()
 	err := d.enforce(ctx, s)
@@ -212,6 +224,8 @@ func (d *device) madeBy(form string) string {
 
 // reset forgets a setting, so that the configuration's holds again.
 func (d *device) reset(form string) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	d.mu.Lock()
 	var was cgi.Setting
 	for _, s := range d.kept.settings() {
@@ -306,7 +320,7 @@ func (d *device) status() []SettingStatus {
 		m := d.kept.Made[formOf(s)]
 		list = append(list, SettingStatus{formOf(s), m.By, m.At, summary(s)})
 	}
-	return list
+	return append(list, d.kept.pageStatus()...)
 }
 
 // summary tells a setting in a few words without its secrets.

@@ -216,8 +216,8 @@ func TestASettingThatCannotBeKeptIsNotInForce(t *testing.T) {
 	if len(a.uploads.ways) != 1 || a.uploads.ways[0].camera != "" {
 		t.Errorf("uploads go %+v", a.uploads.ways)
 	}
-	if m := a.cameras[0].masks.Load(); m == nil || len(m.exclude) != 0 {
-		t.Errorf("masks %+v", m)
+	if c := a.cameras[0].settings.Load(); c == nil || len(c.Exclude) != 0 {
+		t.Errorf("the detector has %+v", c)
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 	"camward/camio"
 	"camward/clip"
 	"camward/live/relay"
-	"camward/motion"
 	"camward/uploader/ftpstore"
 	"camward/uploader/httpstore"
 )
@@ -41,7 +40,10 @@ func (d *device) enforce(ctx context.Context, s cgi.Setting) error {
 	case cgi.FTPAlarm, cgi.HTTPAlarm:
 		return d.agent.uploadAs(d.alarms())
 	case cgi.Zones:
-		return d.agent.maskAs(s)
+		if err := d.detect(0); err != nil {
+			return fmt.Errorf("%w: %w", cgi.ErrValue, err)
+		}
+		return nil
 	}
 	return fmt.Errorf("%w: a setting of type %T", cgi.ErrValue, s)
 }
@@ -56,7 +58,7 @@ func (d *device) revert(ctx context.Context, was cgi.Setting) error {
 	case cgi.NTP:
 		return d.enforce(ctx, cgi.NTP{})
 	case cgi.Zones:
-		return d.agent.maskAs(cgi.Zones{})
+		return d.detect(0)
 	}
 	return nil
 }
@@ -273,31 +275,6 @@ func (a *Agent) configuredWays() ([]way, error) {
 		w.live = relay.Target{URL: a.base, Token: a.cfg.Cloud.UploadToken}
 	}
 	return []way{w}, nil
-}
-
-// maskAs silences the parts of the first camera's picture that negative zones cover, beside those that the configuration excludes.
-// Other zones only have names: what moves in them is for the cloud to tell.
-func (a *Agent) maskAs(z cgi.Zones) error {
-	if len(a.cameras) == 0 {
-		return nil
-	}
-	cfg := a.cfg.Cameras[0].Motion
-	exclude := append([]motion.Polygon(nil), cfg.Exclude...)
-	for _, zone := range z.Zones {
-		if !strings.HasPrefix(zone.Name, "-") {
-			continue
-		}
-		for _, p := range zone.Polygons {
-			exclude = append(exclude, motion.FromWire(p))
-		}
-	}
-	trial := cfg
-	trial.Exclude = exclude
-	if err := trial.Validate(); err != nil {
-		return fmt.Errorf("%w: %w", cgi.ErrValue, err)
-	}
-	a.cameras[0].setMasks(cfg.Include, exclude)
-	return nil
 }
 
 // errNotReached is why a change is not confirmed yet.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -169,6 +170,6 @@ func (a *Agent) logs(ring *logRing) http.Handler {
 			}
 		}
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(ring.since(after)) //nolint:errcheck // the page has gone
+		io.WriteString(w, a.newMasker().json(string(ring.since(after)))) //nolint:errcheck // the page has gone
 	})
 }

@@ -19,8 +19,12 @@ const maxPageBody = 64 << 10
 // pageRoutes are the API of the camera's own page. All is JSON; an error is {"error": "one sentence"}. Bodies are strict: what is not
 // known is refused.
 func (a *Agent) pageRoutes(s pages) {
+	a.detectionRoutes(s)
+	a.controlsRoutes(s)
+	a.cloudRoutes(s)
 	ring := logRingOf(a.log)
 	s.HandlePage("GET /api/logs", a.logs(ring))
+	s.HandlePage("GET /api/support-bundle", a.supportBundle(ring))
 }
 
 // A pageError is an answer with a status of its own.

@@ -36,23 +36,20 @@ type pipeline struct {
 	camera   *capture.Camera
 	hub      *capture.Hub
 	detector *motion.Detector
+	overlay  *overlay
 	recorder *clip.Recorder
 	log      *zap.Logger
 
-	looked   atomic.Int64             // Mono of the last picture that the detector had, in ns
-	masks    atomic.Pointer[masks]    // to be set before the next picture is looked at; nil: none
-	schedule atomic.Pointer[Schedule] // outside of which nothing is recorded; nil: none
+	looked   atomic.Int64                  // Mono of the last picture that the detector had, in ns
+	settings atomic.Pointer[motion.Config] // of the detector, to be taken before the next picture is looked at; nil: they are
+	schedule atomic.Pointer[Schedule]      // outside of which nothing is recorded; nil: none
 
 	mu     sync.Mutex
 	motion MotionStatus
 }
 
-type masks struct{ include, exclude []motion.Polygon }
-
-// setMasks replaces the parts of the picture that count. They were validated.
-func (p *pipeline) setMasks(include, exclude []motion.Polygon) {
-	p.masks.Store(&masks{include, exclude})
-}
+// setDetection replaces the detector's settings, which were validated, from the next picture on.
+func (p *pipeline) setDetection(c motion.Config) { p.settings.Store(&c) }
 
 // setSchedule restricts recording to some hours; nil: to none.
 func (p *pipeline) setSchedule(s *Schedule) { p.schedule.Store(s) }
@@ -73,7 +70,7 @@ type MotionStatus struct {
 }
 
 func newPipeline(c CameraConfig, cameraID string, spool clip.Spool, log *zap.Logger) (*pipeline, error) {
-	p := &pipeline{name: c.Name, hub: capture.NewHub(), log: log.With(zap.String("camera", c.Name))}
+	p := &pipeline{name: c.Name, hub: capture.NewHub(), overlay: newOverlay(), log: log.With(zap.String("camera", c.Name))}
 	var err error
 	if p.camera, err = capture.New(c.Config, p.hub, video.NewPool(idleBuffers), p.log); err != nil {
 		return nil, err
@@ -100,6 +97,7 @@ func (p *pipeline) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return supervise.Keep(gctx, p.log, "camera", p.capture) })
 	g.Go(func() error { return p.detect(gctx) })
+	g.Go(func() error { return p.look(gctx) })
 	err := g.Wait()
 	stopRecorder(err)
 	<-recorded
@@ -167,12 +165,13 @@ func (p *pipeline) unreadable(f *video.Frame, err error, said time.Duration) tim
 }
 
 func (p *pipeline) decide(f *video.Frame, plane *video.Plane) {
-	if m := p.masks.Swap(nil); m != nil {
-		if err := p.detector.SetMasks(m.include, m.exclude); err != nil {
-			p.log.Error("zones not taken", zap.Error(err))
+	if c := p.settings.Swap(nil); c != nil {
+		if err := p.detector.SetConfig(*c); err != nil {
+			p.log.Error("settings of the detector not taken", zap.Error(err))
 		}
 	}
 	d := p.detector.Step(f.Mono, plane)
+	p.overlay.seen(p.detector, f.Mono, d)
 	wanted := p.schedule.Load().open(time.Now())
 	p.recorder.Observe(f, d.Moving && wanted, d.Score)
 	p.mu.Lock()

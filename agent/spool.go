@@ -157,6 +157,21 @@ func (s *lateSpool) opened() (*uploader.Spool, error) {
 	return s.spool, s.err
 }
 
+// retryAll makes every item's next try due now, those in quarantine too, and gives the queue.
+func (s *lateSpool) retryAll() ([]uploader.ItemStatus, error) {
+	spool, err := s.opened()
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range spool.Items() {
+		if err := spool.Retry(it.ID); err != nil && !errors.Is(err, uploader.ErrNoItem) { // it may have been sent meanwhile
+			return nil, err
+		}
+	}
+	s.resume()
+	return spool.Items(), nil
+}
+
 // resume ends the uploader's pause, if it makes one.
 func (s *lateSpool) resume() {
 	s.mu.Lock()
