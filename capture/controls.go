@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"unicode"
@@ -162,15 +163,8 @@ func (c *Camera) closing() {
 // inOrder puts what switches others on and off before them: automatic exposure before its time.
 func inOrder(list []Control) []Control {
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b Control) int {
-		rank := func(c Control) int {
-			if c.Type == ControlInteger {
-				return 1
-			}
-			return 0
-		}
-		return rank(a) - rank(b)
-	})
+	number := func(i int) bool { return list[i].Type == ControlInteger }
+	sort.SliceStable(list, func(i, j int) bool { return !number(i) && number(j) })
 	return list
 }
 

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -69,7 +70,7 @@ func (h host) nodes() ([]sysNode, error) {
 		}
 	}
 	number := func(n sysNode) int { i, _ := strconv.Atoi(strings.TrimPrefix(n.name, "video")); return i }
-	slices.SortFunc(list, func(a, b sysNode) int { return number(a) - number(b) })
+	sort.Slice(list, func(i, j int) bool { return number(list[i]) < number(list[j]) })
 	return list, nil
 }
 
@@ -218,13 +219,14 @@ func enumerate(p string, sizes bool) ([]DeviceFormat, error) {
 		}
 		list = append(list, f)
 	}
-	slices.SortFunc(list, func(a, b DeviceFormat) int {
-		ca, _ := video.ParseFourCC(a.FourCC)
-		cb, _ := video.ParseFourCC(b.FourCC)
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i].FourCC, list[j].FourCC
+		ca, _ := video.ParseFourCC(a)
+		cb, _ := video.ParseFourCC(b)
 		if ra, rb := rank(ca), rank(cb); ra != rb {
-			return ra - rb
+			return ra < rb
 		}
-		return strings.Compare(a.FourCC, b.FourCC)
+		return a < b
 	})
 	return list, nil
 }
@@ -257,7 +259,6 @@ func deviceSize(w *webcam.Webcam, code webcam.PixelFormat, s webcam.FrameSize) D
 			}
 		}
 	}
-	slices.Sort(d.Rates)
-	slices.Reverse(d.Rates)
+	sort.Sort(sort.Reverse(sort.Float64Slice(d.Rates)))
 	return d
 }

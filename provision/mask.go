@@ -3,10 +3,12 @@ package provision
 import (
 	"cmp"
 	"encoding/json"
+	"encoding/xml"
 	"html"
 	"net/url"
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -118,7 +120,7 @@ func mask(s string, forms []form) string {
 	for _, f := range forms {
 		f.each(s, func(from, to int) { spans = append(spans, [2]int{from, to}) })
 	}
-	slices.SortFunc(spans, func(a, b [2]int) int { return cmp.Compare(a[0], b[0]) })
+	sort.Slice(spans, func(i, j int) bool { return spans[i][0] < spans[j][0] })
 	var out strings.Builder
 	done := 0
 	for i, at := range spans {
@@ -199,11 +201,26 @@ func decoded(v string) []string {
 	if s := ""; json.Unmarshal([]byte(`"`+v+`"`), &s) == nil {
 		out = append(out, s)
 	}
-	out = append(out, html.UnescapeString(v), strings.TrimSpace(v))
+	out = append(out, fromXML(v), strings.TrimSpace(v))
 	if user, password, ok := strings.Cut(v, ":"); ok { // of an address
 		out = append(out, user, password)
 	}
 	return out
+}
+
+// fromXML gives the text that XML's character references stand for (package html knows thousands of names, which makes it large).
+func fromXML(v string) string {
+	d := xml.NewDecoder(strings.NewReader("<v>" + v + "</v>"))
+	d.Strict = false
+	for {
+		t, err := d.RawToken()
+		if err != nil {
+			return v
+		}
+		if text, ok := t.(xml.CharData); ok {
+			return string(text)
+		}
+	}
 }
 
 // hide replaces the given secrets in s. The longest come first, so that no part of one stays.

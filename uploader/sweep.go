@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -39,7 +39,7 @@ func (s *Spool) sweep() error {
 	for seq := range found {
 		numbers = append(numbers, seq)
 	}
-	slices.Sort(numbers)
+	sort.Slice(numbers, func(i, j int) bool { return numbers[i] < numbers[j] })
 	var t tally
 	boots := map[string]bool{s.boot: true}
 	for _, seq := range numbers {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -46,14 +48,14 @@ func newLogger(cfg agent.LogConfig) (*zap.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	z := zap.NewProductionConfig()
-	z.Level = zap.NewAtomicLevelAt(level)
-	z.Encoding = cfg.Format
-	z.DisableCaller, z.DisableStacktrace = true, true
-	z.EncoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
+	enc := zap.NewProductionEncoderConfig()
+	enc.EncodeTime = zapcore.ISO8601TimeEncoder
+	encoder := zapcore.NewJSONEncoder(enc)
 	if cfg.Format == "console" {
-		z.EncoderConfig.EncodeLevel = zapcore.CapitalLevelEncoder
-		z.EncoderConfig.ConsoleSeparator = "  "
+		enc.EncodeLevel = zapcore.CapitalLevelEncoder
+		enc.ConsoleSeparator = "  "
+		encoder = zapcore.NewConsoleEncoder(enc)
 	}
-	return z.Build()
+	core := zapcore.NewCore(encoder, zapcore.Lock(os.Stderr), level)
+	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, 100, 100)), nil
 }

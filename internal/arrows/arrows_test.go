@@ -144,6 +144,15 @@ func TestTheAgentLinksOnlyChosenModules(t *testing.T) {
 	}
 }
 
+// scripts/cross builds without encoding/gob, for one user of it that never calls it.
+func TestNothingButTheDTLSLibraryNamesGob(t *testing.T) {
+	for _, p := range golist(t, builds["cgo"], "-deps", "./cmd/camward") {
+		if slices.Contains(p.Imports, "encoding/gob") && p.ImportPath != "github.com/pion/dtls/v3" {
+			t.Errorf("%s imports encoding/gob, which does nothing in what scripts/cross builds", p.ImportPath)
+		}
+	}
+}
+
 func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	for _, p := range golist(t, builds["cgo"], "./...") {
 		if len(p.GoFiles)+len(p.CgoFiles) == 0 {

@@ -43,24 +43,6 @@ var targets = []target{
 	{name: "armv6", env: []string{"GOARCH=arm", "GOARM=6"}, emulator: []string{"qemu-arm-static", "-cpu", "arm1176"}},
 }
 
-// inlined are the packages whose code runs for each picture, packet or byte. In all others calls are not inlined: that makes the
-// program an eighth smaller (inlined code and the tables that tell where it came from) and costs where no time is spent.
-var inlined = []string{
-	"camward/video/...", "camward/codec/...", "camward/capture/...", "camward/motion/...", "camward/clip/...",
-	"github.com/pion/rtp/...", "github.com/pion/srtp/...",
-	"runtime/...", "internal/runtime/...", "internal/bytealg", "internal/poll", "internal/sync", "sync/...", "syscall", "time",
-	"bytes", "strings", "slices", "sort", "unicode/...", "hash/...", "math", "math/bits", "crypto/internal/...",
-}
-
-// inlining is the compiler's flags for that; of two patterns that match, the last one holds.
-func inlining() []string {
-	flags := []string{"-gcflags=all=-l"}
-	for _, pattern := range inlined {
-		flags = append(flags, "-gcflags="+pattern+"=")
-	}
-	return flags
-}
-
 func main() {
 	version := flag.String("version", "dev", "stamped into the binaries")
 	pkg := flag.String("pkg", "./cmd/camward", "main package to build")
@@ -105,8 +87,17 @@ func build(ctx context.Context, pkg, out, version, only string) error {
 
 // compile builds one static binary.
 func (t target) compile(ctx context.Context, pkg, file, version string) error {
+	tmp, err := os.MkdirTemp("", "camward-cross-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	overlay, err := withoutGob(ctx, tmp)
+	if err != nil {
+		return err
+	}
 	ldflags := "-s -w -X main.version=" + version
-	args := append([]string{"build", "-trimpath", "-o", file}, inlining()...)
+	args := append([]string{"build", "-trimpath", "-o", file, overlay}, inlining()...)
 	env := append(os.Environ(), "GOOS=linux")
 	env = append(env, t.env...)
 	if t.deb == "" {
@@ -116,12 +107,16 @@ func (t target) compile(ctx context.Context, pkg, file, version string) error {
 		if err != nil {
 			return err
 		}
-		ldflags += ` -linkmode external -extldflags "-static"`
+		lib := filepath.Join(root, "usr/lib", t.triplet)
+		if err := t.trimArchive(ctx, tmp, lib); err != nil {
+			return err
+		}
+		ldflags += ` -linkmode external -extldflags "-static -Wl,-u,` + strings.Join(trimmed, ",-u,") + `"`
 		args = append(args, "-tags", "netgo,osusergo")
 		env = append(env, "CGO_ENABLED=1", "CC="+t.triplet+"-gcc", "CXX="+t.triplet+"-g++",
 			// -I/usr/include/TRIPLET too: jconfig.h and its like are there
 			"CGO_CFLAGS=-O2 -I"+root+"/usr/include -I"+root+"/usr/include/"+t.triplet,
-			"CGO_LDFLAGS=-L"+root+"/usr/lib/"+t.triplet)
+			"CGO_LDFLAGS=-L"+lib+" -l:"+trimLibrary)
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "-ldflags", ldflags, pkg)...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, os.Stdout, os.Stderr

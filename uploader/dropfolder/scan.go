@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -211,8 +212,9 @@ func (w *Watcher) scan(ctx context.Context, root *os.Root) {
 
 // oldest cuts list to what pending has room for.
 func (w *Watcher) oldest(list []found) []found {
-	slices.SortFunc(list, func(a, b found) int {
-		return cmp.Or(a.fi.ModTime().Compare(b.fi.ModTime()), strings.Compare(a.path, b.path))
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		return cmp.Or(a.fi.ModTime().Compare(b.fi.ModTime()), strings.Compare(a.path, b.path)) < 0
 	})
 	if room := max(w.room-len(w.pending), 0); len(list) > room {
 		w.more = true

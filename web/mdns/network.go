@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sort"
 	"sync"
 
 	"go.uber.org/zap"
@@ -68,7 +69,7 @@ func announced(all []netip.Prefix) []netip.Prefix {
 	if slices.ContainsFunc(all, func(p netip.Prefix) bool { return !local(p) }) {
 		all = slices.DeleteFunc(all, local)
 	}
-	slices.SortFunc(all, netip.Prefix.Compare)
+	sort.Slice(all, func(i, j int) bool { return all[i].Compare(all[j]) < 0 })
 	return all[:min(len(all), maxAddresses)]
 }
 

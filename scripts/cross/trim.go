@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// inlined are the packages in which calls are inlined: what runs for each picture and packet, and what everything runs on. In all
+// others they are not, which makes the program an eighth smaller (the code, and the tables that tell where it came from).
+var inlined = []string{
+	"camward/video/...", "camward/codec/jpeg/...", "camward/motion/...",
+	"github.com/pion/rtp/...", "github.com/pion/srtp/...",
+	"runtime/...", "internal/runtime/...", "sync/...", "internal/sync", "math/bits",
+}
+
+// inlining is the compiler's flags for that; of two patterns that match, the last one holds.
+func inlining() []string {
+	flags := []string{"-gcflags=all=-l"}
+	for _, pattern := range inlined {
+		flags = append(flags, "-gcflags="+pattern+"=")
+	}
+	return flags
+}
+
+//go:embed trim/gob.txt
+var gobSource []byte
+
+//go:embed trim/trim.txt
+var trimSource []byte
+
+// withoutGob writes an overlay for the go command that replaces encoding/gob, and returns the flag for it.
+func withoutGob(ctx context.Context, dir string) (flag string, err error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the standard library: %w", err)
+	}
+	gob := filepath.Join(strings.TrimSpace(string(out)), "src", "encoding", "gob")
+	files, err := filepath.Glob(filepath.Join(gob, "*.go"))
+	if err != nil || len(files) == 0 {
+		return "", fmt.Errorf("no package encoding/gob in %s: %v", gob, err)
+	}
+	stub := filepath.Join(dir, "gob.go")
+	replace := map[string]string{}
+	for _, f := range files {
+		replace[f] = "" // gone
+	}
+	replace[filepath.Join(gob, "gob.go")] = stub
+	overlay := filepath.Join(dir, "overlay.json")
+	b, err := json.Marshal(map[string]any{"Replace": replace})
+	if err == nil {
+		err = os.WriteFile(stub, gobSource, 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(overlay, b, 0o600)
+	}
+	return "-overlay=" + overlay, err
+}
+
+// trimLibrary is what trimArchive makes, to be linked before all other libraries.
+const trimLibrary = "libcamwardtrim.a"
+
+// trimmed are the symbols in it, which the linker is to take from there.
+var trimmed = []string{"_ZN9__gnu_cxx27__verbose_terminate_handlerEv", "__isoc99_sscanf"}
+
+// trimArchive compiles what stands in for parts of the C and C++ libraries, into the folder lib.
+func (t target) trimArchive(ctx context.Context, dir, lib string) error {
+	source, object := filepath.Join(dir, "trim.cc"), filepath.Join(dir, "trim.o")
+	if err := os.WriteFile(source, trimSource, 0o600); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{t.triplet + "-g++", "-O2", "-c", source, "-o", object},
+		{t.triplet + "-ar", "rcsD", filepath.Join(lib, trimLibrary), object},
+	} {
+		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", args[0], err, out)
+		}
+	}
+	return nil
+}
