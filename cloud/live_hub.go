@@ -48,7 +48,7 @@ func (h *liveHub) socket(camera int64) *liveSocket {
 // ready tells whether a viewer of the camera would get a picture now, as far as it said.
 func (h *liveHub) ready(camera int64) bool {
 	s := h.socket(camera)
-	return s != nil && s.ready.Load()
+	return s != nil && s.watchable()
 }
 
 // recheck has the account's sockets look at once whether their token still holds.
@@ -71,7 +71,7 @@ func (h *liveHub) count() (connected, ready int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range h.sockets {
-		if s.ready.Load() {
+		if s.watchable() {
 			ready++
 		}
 	}

@@ -67,10 +67,10 @@ type liveSocket struct {
 	done    chan struct{}           // closed when run has returned
 	slots   chan struct{}           // one entry for each request that the camera works on
 	waiting atomic.Int32
-	ready   atomic.Bool    // what its last hello said
 	ending  sync.WaitGroup // requests that run sends for itself
 
 	mu    sync.Mutex
+	ready bool // what its last hello said
 	last  uint64
 	calls map[string]*liveCall // nil once the socket is gone
 }
@@ -109,6 +109,7 @@ func (s *liveSocket) run(kicked context.Context, life *pulse, valid func(context
 	working.Go(func() { cancel(s.read(ctx, life)) })
 	working.Go(func() { s.ping(ctx) })
 	err := s.watch(ctx, kicked, life, valid)
+	s.hangUp() // no viewer waits for the farewell
 	var bye farewell
 	if errors.As(err, &bye) {
 		_ = s.conn.Close(bye.code, bye.reason) // waits for the camera's own farewell, at most 10 s
@@ -116,7 +117,6 @@ func (s *liveSocket) run(kicked context.Context, life *pulse, valid func(context
 	cancel(err)
 	_ = s.conn.CloseNow()
 	working.Wait()
-	s.hangUp()
 	close(s.done)
 	s.ending.Wait()
 	return err
@@ -197,11 +197,12 @@ func (s *liveSocket) read(ctx context.Context, life *pulse) error {
 
 // take acts on a message. Answers that nobody waits for any more, and types that are not known, mean nothing.
 func (s *liveSocket) take(m camio.LiveMessage) {
+	s.mu.Lock()
 	if m.Type == camio.LiveHello {
-		s.ready.Store(m.WebRTC)
+		s.ready = m.WebRTC
+		s.mu.Unlock()
 		return
 	}
-	s.mu.Lock()
 	c := s.calls[m.ID]
 	if c == nil || c.kind != m.Type {
 		s.mu.Unlock()
@@ -231,7 +232,14 @@ func (s *liveSocket) drop(id string, c *liveCall) {
 	<-s.slots
 }
 
-// hangUp fails all calls.
+// watchable tells whether a viewer would get a picture now, as far as the camera said.
+func (s *liveSocket) watchable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls != nil && s.ready
+}
+
+// hangUp fails all calls, those to come as well.
 func (s *liveSocket) hangUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

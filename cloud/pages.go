@@ -28,6 +28,7 @@ type pages struct {
 var staticTypes = map[string]string{
 	"app.css":  "text/css; charset=utf-8",
 	"app.js":   "text/javascript; charset=utf-8",
+	"live.js":  "text/javascript; charset=utf-8",
 	"icon.svg": "image/svg+xml",
 }
 
@@ -41,8 +42,8 @@ func newPages() (*pages, error) {
 		"base":    path.Base,
 		"inc":     func(i int) int { return i + 1 },
 	}
-	for _, name := range []string{"home", "events", "signin", "link", "account", "claim", "device", "problem"} {
-		t, err := template.New(name).Funcs(funcs).ParseFS(webFiles, "web/templates/layout.html", "web/templates/live.html", "web/templates/"+name+".html")
+	for _, name := range []string{"home", "events", "signin", "link", "account", "claim", "device", "camera", "problem"} {
+		t, err := template.New(name).Funcs(funcs).ParseFS(webFiles, "web/templates/layout.html", "web/templates/live.html", "web/templates/watch.html", "web/templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)
 		}
@@ -113,6 +114,7 @@ func (s *Server) pageRoutes(rt *router) {
 	rt.add("account/token", methods{"POST": s.page(s.rotateToken)})
 	rt.add("claim/:mac", methods{"GET": s.page(s.claimPage), "POST": s.page(s.claimSubmit)})
 	rt.add("devices/:mac", methods{"GET": s.page(s.devicePage)})
+	rt.add("live/:camera", methods{"GET": s.page(s.watchPage)})
 	rt.add("devices/:mac/release", methods{"POST": s.page(s.releaseDevice)})
 	rt.add("devices/:mac/trust", methods{"POST": s.page(s.trustAddress)})
 	rt.add("signin", methods{"GET": s.page(s.signinPage), "POST": s.page(s.signinPassword)})

@@ -15,6 +15,7 @@ import (
 type devicePage struct {
 	layout
 	Camera   *camera
+	Watch    watchView
 	MAC      string // canonical
 	Device   *deviceView
 	Online   bool
@@ -62,6 +63,9 @@ func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	d := devicePage{layout: l, Camera: cam, MAC: mac, Online: s.online(cam)}
 	d.Title = cam.Name
+	if d.Watch, err = s.watchView(r, cam); err != nil {
+		return err
+	}
 	dev, err := optional(deviceByMAC(r.Context(), s.store.r, mac))
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ type cameraView struct {
 	Chosen  bool
 	Device  string // its page, or that where it can be claimed; empty if it never polled
 	Claimed bool
+	Live    string // the page where it can be watched; empty while it cannot
 }
 
 type eventView struct {
@@ -150,6 +151,9 @@ func (s *Server) liveData(r *http.Request, acc *account) (liveData, error) {
 			v.Device, v.Claimed = "/devices/"+c.MAC, true
 		} else if mac := pollMAC(c.CameraID); mac != "" && !c.Polled.IsZero() {
 			v.Device = "/claim/" + mac
+		}
+		if s.lives.ready(c.ID) {
+			v.Live = "/live/" + url.PathEscape(c.Name)
 		}
 		it, err := s.store.latestImage(r.Context(), c.ID)
 		if err != nil && !errors.Is(err, errNotFound) {

@@ -144,6 +144,7 @@ func (t *turnServer) open(public netip.Addr) (*net.UDPConn, *turnListener, error
 		if err != nil {
 			return nil, nil, err
 		}
+		_ = packets.SetReadBuffer(2 << 20) // as far as the system lets it: all clients' packets wait here
 		got := packets.LocalAddr().(*net.UDPAddr)
 		l, err := net.ListenTCP("tcp"+family, &net.TCPAddr{IP: got.IP, Port: got.Port, Zone: got.Zone})
 		if err == nil {

@@ -80,7 +80,7 @@ func turnClient(t testing.TB, s *turnServer, network, user, password string) *pi
 		}
 		conn = c
 	case "tcp":
-		c, err := net.Dial("tcp4", at)
+		c, err := net.Dial("tcp", at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,6 +171,30 @@ func TestTwoRelaysOfTheServerReachEachOtherByItsPublicAddress(t *testing.T) {
 	if from := passes(t, a, b, b.LocalAddr()); from.String() != a.LocalAddr().String() {
 		t.Errorf("came from %v, want %v", from, a.LocalAddr())
 	}
+}
+
+func TestTURNServesBothFamilies(t *testing.T) {
+	s := runTURN(t, func(c *Config) {
+		c.TURNListen, c.TURNPublic = ":0", []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
+		c.TURNAllow = append(c.TURNAllow, netip.MustParsePrefix("::1/128"))
+	})
+	list := s.iceServers("viewer", viewerLife)
+	if len(list) != 4 || !strings.HasPrefix(list[2].URLs[0], "stun:[::1]:") {
+		t.Fatalf("servers: %+v", list)
+	}
+	_, four := allocate(t, s, "udp", "viewer")
+	s.bound.Store(&[]netip.AddrPort{(*s.bound.Load())[1]})
+	_, six := allocate(t, s, "tcp", "viewer")
+	if f, x := four.LocalAddr().String(), six.LocalAddr().String(); !strings.HasPrefix(f, "127.0.0.1:") || !strings.HasPrefix(x, "[::1]:") {
+		t.Errorf("relays at %s and %s", f, x)
+	}
+	peer, err := net.ListenPacket("udp6", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	passes(t, six, peer, peer.LocalAddr())
+	passes(t, peer, six, six.LocalAddr())
 }
 
 func TestTURNTellsAnyoneTheirAddress(t *testing.T) {

@@ -51,6 +51,7 @@ document.addEventListener('click', (e) => {
 // Clips of one event play one after the other. Only one event plays at a time.
 document.addEventListener('play', (e) => {
   const v = e.target;
+  if (!v.closest('.event')) return;
   v.controls = true;
   v.parentElement.querySelector('.play')?.remove();
   v.className = v.dataset.rotation > 0 ? 'turn' + v.dataset.rotation : '';
@@ -117,22 +118,25 @@ async function renew() {
   merge(new DOMParser().parseFromString(await r.text(), 'text/html'));
 }
 
-// A camera's page shows its set-up as it happens.
-const state = document.getElementById('status');
+// A camera's page shows its set-up as it happens; its live view stands between the parts that renew themselves.
+const states = ['status', 'told'].map((id) => document.getElementById(id)).filter(Boolean);
 
 async function renewStatus() {
   if (document.hidden || String(getSelection())) return;
   const r = await fetch(location.href);
   if (r.redirected || r.status === 404) location.reload();
   if (!r.ok) return;
-  const fresh = new DOMParser().parseFromString(await r.text(), 'text/html').getElementById('status');
-  if (!fresh || state.contains(document.activeElement)) return;
-  showTimes(fresh);
-  for (const d of fresh.querySelectorAll('details')) d.open = document.getElementById(d.id)?.open ?? d.open;
-  if (state.innerHTML !== fresh.innerHTML) state.replaceChildren(...fresh.childNodes);
+  const page = new DOMParser().parseFromString(await r.text(), 'text/html');
+  for (const state of states) {
+    const fresh = page.getElementById(state.id);
+    if (!fresh || state.contains(document.activeElement)) continue;
+    showTimes(fresh);
+    for (const d of fresh.querySelectorAll('details')) d.open = document.getElementById(d.id)?.open ?? d.open;
+    if (state.innerHTML !== fresh.innerHTML) state.replaceChildren(...fresh.childNodes);
+  }
 }
 
 showTimes(document);
 prepare(document);
-if (state) setInterval(() => renewStatus().catch(() => {}), 4000);
+if (states.length) setInterval(() => renewStatus().catch(() => {}), 4000);
 if (live && live.dataset.renew) setInterval(() => renew().catch(() => {}), 4000);
