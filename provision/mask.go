@@ -3,8 +3,6 @@ package provision
 import (
 	"cmp"
 	"encoding/json"
-	"encoding/xml"
-	"html"
 	"net/url"
 	"regexp"
 	"slices"
@@ -14,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"camward/camio"
+	"camward/internal/markup"
 )
 
 const (
@@ -179,7 +178,7 @@ func secretValues(c camio.Command) []string {
 					add(v)
 					add(url.QueryEscape(v))
 					add(url.PathEscape(v))
-					add(html.EscapeString(v))
+					add(markup.Escape(v))
 				}
 			})
 		}
@@ -201,26 +200,11 @@ func decoded(v string) []string {
 	if s := ""; json.Unmarshal([]byte(`"`+v+`"`), &s) == nil {
 		out = append(out, s)
 	}
-	out = append(out, fromXML(v), strings.TrimSpace(v))
+	out = append(out, markup.Unescape(v), strings.TrimSpace(v))
 	if user, password, ok := strings.Cut(v, ":"); ok { // of an address
 		out = append(out, user, password)
 	}
 	return out
-}
-
-// fromXML gives the text that XML's character references stand for (package html knows thousands of names, which makes it large).
-func fromXML(v string) string {
-	d := xml.NewDecoder(strings.NewReader("<v>" + v + "</v>"))
-	d.Strict = false
-	for {
-		t, err := d.RawToken()
-		if err != nil {
-			return v
-		}
-		if text, ok := t.(xml.CharData); ok {
-			return string(text)
-		}
-	}
 }
 
 // hide replaces the given secrets in s. The longest come first, so that no part of one stays.

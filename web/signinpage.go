@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"html"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"camward/internal/markup"
 )
 
 // Bounds of what is sent to /signin.
@@ -128,17 +129,17 @@ func (s *Server) writeSignIn(w http.ResponseWriter, r *http.Request, status int,
 <main class="card signin">
 <h1>camward</h1>
 <form method="post" action="/signin">
-<input type="hidden" name="next" value="` + html.EscapeString(next) + `">
+<input type="hidden" name="next" value="` + markup.Escape(next) + `">
 <input type="text" name="username" value="` + User + `" autocomplete="username" hidden>
 <label for="password">The camera's password</label>
 <input id="password" type="password" name="password" autocomplete="current-password" maxlength="` + strconv.Itoa(maxPassword) + `" required autofocus>
 `)
 	if fault != "" {
-		b.WriteString(`<p class="error" role="alert">` + html.EscapeString(strings.ToUpper(fault[:1])+fault[1:]) + ".</p>\n")
+		b.WriteString(`<p class="error" role="alert">` + markup.Escape(strings.ToUpper(fault[:1])+fault[1:]) + ".</p>\n")
 	}
 	b.WriteString("<p><button>Sign in</button></p>\n</form>\n")
 	if at := s.HTTPSAddress(); at != nil && r.TLS == nil {
-		b.WriteString(`<p>This connection is not encrypted. <a href="` + html.EscapeString(httpsURL(r.Host, at.Port)) + `">Use HTTPS</a></p>` + "\n")
+		b.WriteString(`<p>This connection is not encrypted. <a href="` + markup.Escape(httpsURL(r.Host, at.Port)) + `">Use HTTPS</a></p>` + "\n")
 	}
 	b.WriteString("<p>Forgotten? <code>camward password --reset</code>, run on the camera, makes a new one.</p>\n</main>\n</body>\n</html>\n")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
