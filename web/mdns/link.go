@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -305,8 +306,8 @@ func (l *link) losesTo(m message, now time.Time) bool {
 				theirs = append(theirs, p)
 			}
 		}
-		slices.SortFunc(ours, resource.compare)
-		slices.SortFunc(theirs, resource.compare)
+		sort.Slice(ours, func(i, j int) bool { return ours[i].compare(ours[j]) < 0 })
+		sort.Slice(theirs, func(i, j int) bool { return theirs[i].compare(theirs[j]) < 0 })
 		if len(theirs) > 0 && slices.CompareFunc(ours, theirs, resource.compare) < 0 {
 			l.probe(now.Add(defeat))
 			return true
