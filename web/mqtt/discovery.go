@@ -74,6 +74,7 @@ type origin struct {
 
 func (c *Client) topic(name string) string { return c.cfg.BaseTopic + "/" + c.info.MAC + "/" + name }
 func (c *Client) availability() string     { return c.topic("availability") }
+func (c *Client) homeStatus() string       { return c.cfg.DiscoveryPrefix + "/status" }
 
 // entities are all that Home Assistant is to show.
 func (c *Client) entities() (all []entity) {
@@ -148,6 +149,7 @@ func (s *session) tellUptime(ctx context.Context) error {
 }
 
 func (s *session) tellQueue(ctx context.Context, q Queue) error {
+	s.told = q
 	if err := s.publish(ctx, s.topic("queue_files"), strconv.AppendInt(nil, int64(q.Files), 10)); err != nil {
 		return err
 	}
