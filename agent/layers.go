@@ -415,9 +415,9 @@ func (c *Loaded) Change(key, text string) (origin string, err error) {
 		return "", err
 	}
 	m = append(without(m, key), yaml.MapItem{Key: key, Value: text})
-	b, err := yaml.Marshal(m)
-	if err != nil {
-		return "", err
+	var b []byte
+	for _, item := range m {
+		b = fmt.Appendf(b, "%s: %s\n", flow(reflect.ValueOf(item.Key)), flow(reflect.ValueOf(item.Value)))
 	}
 	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
 		return "", fmt.Errorf("keep the change: %w", err)
@@ -457,11 +457,7 @@ func (c *Loaded) Effective() []Effective {
 		if origin == "" {
 			origin = "default"
 		}
-		b, err := yaml.MarshalWithOptions(l.v.Interface(), yaml.Flow(true))
-		if err != nil {
-			b = []byte("?")
-		}
-		out = append(out, Effective{l.key, strings.TrimSpace(string(b)), origin})
+		out = append(out, Effective{l.key, flow(l.v), origin})
 	}
 	return out
 }
