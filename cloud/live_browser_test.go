@@ -14,6 +14,14 @@ import (
 // goesOn is true once the video has painted so many pictures.
 const goesOn = `(v => v.videoWidth === 320 && !v.paused && v.getVideoPlaybackQuality().totalVideoFrames > 20)(document.querySelector('.watch video'))`
 
+// looks collects the different pictures that are painted, by a few points of each, into window.looks.
+const looks = `(() => {
+	const v = document.querySelector('.watch video'), c = new OffscreenCanvas(32, 24).getContext('2d', {willReadFrequently: true});
+	window.looks = new Set();
+	const look = () => { c.drawImage(v, 0, 0, 32, 24); window.looks.add(c.getImageData(0, 0, 32, 24).data.join()); v.requestVideoFrameCallback(look); };
+	v.requestVideoFrameCallback(look);
+})()`
+
 func TestInTheBrowserAPersonWatchesACameraLive(t *testing.T) {
 	r := newLiveRig(t, withTURN)
 	r.runTURN()
@@ -37,6 +45,8 @@ func TestInTheBrowserAPersonWatchesACameraLive(t *testing.T) {
 	b.Wait("the picture moves", goesOn, patience)
 	b.Wait("the fault is gone", `document.querySelector('.watch [role=status]').textContent === ''`, patience)
 	b.Shot("live-desktop")
+	b.Do(chromedp.Evaluate[chromedp.Void](looks))
+	b.Wait("picture after picture is another", `window.looks.size > 20`, patience)
 	b.Wait("the page renews itself around it", goesOn, patience)
 
 	// The connection breaks: a way is found again, by itself.
