@@ -140,7 +140,7 @@ func TestStrongerLayersWin(t *testing.T) {
 		"spool.parallel":     {"4", "CAMWARD_SPOOL_PARALLEL"},
 		"log.level":          {"error", "changed at run time"},
 		"board.model":        {"file", "camward.yml:7"},
-		"cameras[0].rate":    {"5.0", "CAMWARD_CAMERAS_0_RATE"},
+		"cameras[0].rate":    {"5", "CAMWARD_CAMERAS_0_RATE"},
 		"cameras[1].name":    {"back", "CAMWARD_CAMERAS_1_NAME"},
 		"cloud.poll.period":  {"30s", "default"},
 		"cloud.upload_token": {`"***"`, "camward.yml:1"},
