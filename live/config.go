@@ -19,7 +19,8 @@ type Config struct {
 	ICEServers []ICEServer `yaml:"ice_servers"`
 	// MaxViewers of all cameras together: 1 to 64, default 4.
 	MaxViewers int `yaml:"max_viewers"`
-	// MinBitrate is what a viewer gets whatever its line carries, bits per second: 50000 to 50000000, default 150000.
+	// MinBitrate is what a viewer gets whatever its line carries, bits per second: 50000 to 50000000, default 150000. Loss
+	// alone does not lower a stream below 85000.
 	MinBitrate int `yaml:"min_bitrate"`
 	// MaxBitrate bounds a camera's stream, bits per second: MinBitrate to 50000000; 0, the default, chooses it from the size
 	// and rate of the pictures.

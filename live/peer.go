@@ -1,14 +1,11 @@
 package live
 
 import (
-	"fmt"
-
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/interceptor/pkg/gcc"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/report"
-	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -36,28 +33,13 @@ func h264Codec(profile string) webrtc.RTPCodecCapability {
 	}
 }
 
+// There is no stream of its own for packets that are sent again (RTX, RFC 4588): viewers made with pion
+// go on asking for what they got that way and drop it as a replay, which the estimator takes for loss without end.
+
 // A bandwidth is the estimator of one peer connection.
 type bandwidth struct{ estimator cc.BandwidthEstimator }
 
 func (b *bandwidth) target() int { return b.estimator.GetTargetBitrate() }
-
-// A straight is a gcc.Pacer that holds nothing back. A peer connection has one track, so whatever it sends, packets that are
-// sent again among it, goes the one way.
-type straight struct{ writer interceptor.RTPWriter }
-
-// AddStream is called once, before the first Write.
-func (p *straight) AddStream(_ uint32, w interceptor.RTPWriter) { p.writer = w }
-
-// SetTargetBitrate does nothing.
-func (p *straight) SetTargetBitrate(int) {}
-
-// Write sends a packet.
-func (p *straight) Write(h *rtp.Header, payload []byte, a interceptor.Attributes) (int, error) {
-	return p.writer.Write(h, payload, a)
-}
-
-// Close does nothing.
-func (p *straight) Close() error { return nil }
 
 // newAPI prepares one peer connection, whose estimator begins with start bits per second and ends up in b.
 func newAPI(n *network, cfg Config, start int, b *bandwidth) (*webrtc.API, error) {
@@ -65,14 +47,6 @@ func newAPI(n *network, cfg Config, start int, b *bandwidth) (*webrtc.API, error
 	for i, profile := range []string{baseline, plainBaseline} {
 		p := webrtc.RTPCodecParameters{RTPCodecCapability: h264Codec(profile), PayloadType: webrtc.PayloadType(102 + i)}
 		if err := media.RegisterCodec(p, webrtc.RTPCodecTypeVideo); err != nil {
-			return nil, err
-		}
-		// Packets sent again have a stream of their own (RFC 4588), for viewers that know it: theirs then counts losses right.
-		again := webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: 90000, SDPFmtpLine: fmt.Sprintf("apt=%d", p.PayloadType)},
-			PayloadType:        p.PayloadType + 2,
-		}
-		if err := media.RegisterCodec(again, webrtc.RTPCodecTypeVideo); err != nil {
 			return nil, err
 		}
 	}
@@ -92,7 +66,7 @@ func addInterceptors(media *webrtc.MediaEngine, registry *interceptor.Registry, 
 	congestion, err := cc.NewInterceptor(func() (cc.BandwidthEstimator, error) {
 		// Without a pacer: a picture is a few dozen packets, and spreading them would cost the latency that this is all about.
 		return gcc.NewSendSideBWE(gcc.SendSideBWEInitialBitrate(start), gcc.SendSideBWEMinBitrate(cfg.MinBitrate),
-			gcc.SendSideBWEMaxBitrate(highest), gcc.SendSideBWEPacer(&straight{}), gcc.WithLoggerFactory(n.logs))
+			gcc.SendSideBWEMaxBitrate(highest), gcc.SendSideBWEPacer(gcc.NewNoOpPacer()), gcc.WithLoggerFactory(n.logs))
 	})
 	if err != nil {
 		return err

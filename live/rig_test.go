@@ -328,8 +328,7 @@ type watcher struct {
 	marks    chan mark // the newest
 	keys     atomic.Int32
 	pictures atomic.Int32
-	delay    atomic.Bool  // a playout delay extension of 0 to 0 was seen
-	again    atomic.Int32 // packets that came by the stream of retransmission
+	delay    atomic.Bool // a playout delay extension of 0 to 0 was seen
 	ssrc     atomic.Uint32
 	reading  sync.WaitGroup
 }
@@ -346,6 +345,7 @@ func (r *rig) newWatcher(over *line, types ...webrtc.NetworkType) *watcher {
 	}
 	e.SetIncludeLoopbackCandidate(true)
 	e.SetICEMulticastDNSMode(r.hide)
+	e.SetSRTPReplayProtectionWindow(1024) // as browsers have it; with 64 what is sent again is often too late
 	e.LoggerFactory = logFactory{zap.NewNop()}
 	if len(types) > 0 {
 		e.SetNetworkTypes(types)
@@ -448,12 +448,9 @@ func (w *watcher) read(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) 
 	// Packets that come again come late.
 	order := samplebuilder.New(256, &codecs.H264Packet{}, 90000)
 	for {
-		p, attributes, err := track.ReadRTP()
+		p, _, err := track.ReadRTP()
 		if err != nil {
 			return
-		}
-		if attributes.Get(webrtc.AttributeRtxSsrc) != nil {
-			w.again.Add(1)
 		}
 		if v := p.GetExtension(delayID); delayID != 0 && len(v) == 3 && v[0]|v[1]|v[2] == 0 {
 			w.delay.Store(true)
