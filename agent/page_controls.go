@@ -13,7 +13,7 @@ import (
 func (a *Agent) controlsRoutes(s pages) {
 	const path = "/api/cameras/{camera}/controls"
 	s.HandlePage("GET "+path, page(a.forCamera(func(_ *http.Request, i int) (any, error) {
-		list, err := a.cameras[i].camera.Controls()
+		list, err := a.cameras[i].controls.Controls()
 		return list, controlFault(err)
 	})))
 	s.HandlePage("PUT "+path, page(a.forCamera(func(r *http.Request, i int) (any, error) {

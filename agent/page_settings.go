@@ -31,7 +31,7 @@ const (
 // loadPage makes hold what the page has set before.
 func (d *device) loadPage(k kept) {
 	for i, p := range d.agent.cameras {
-		p.camera.KeepControls(k.Controls[p.name])
+		p.controls.KeepControls(k.Controls[p.name])
 		if _, set := k.Detection[p.name]; !set {
 			continue
 		}
@@ -160,16 +160,23 @@ func (d *device) changeDetection(i int, sender string, edit func(k *kept, name s
 	return errors.Join(err, d.detect(i))
 }
 
+// A settable camera has controls; it is a *capture.Camera.
+type settable interface {
+	Controls() ([]capture.Control, error)
+	SetControls(values map[string]int32) ([]capture.Control, error) // all or none, and again when it is opened anew
+	KeepControls(values map[string]int32)                           // replaces what is set then
+}
+
 // setControls sets and keeps a camera's controls, all or none.
 func (d *device) setControls(i int, values map[string]int32, sender string) ([]capture.Control, error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	p := d.agent.cameras[i]
-	was, err := p.camera.Controls()
+	was, err := p.controls.Controls()
 	if err != nil {
 		return nil, err
 	}
-	list, err := p.camera.SetControls(values)
+	list, err := p.controls.SetControls(values)
 	if err != nil {
 		return nil, err
 	}
@@ -194,9 +201,9 @@ func (d *device) setControls(i int, values map[string]int32, sender string) ([]c
 			back[c.Name] = c.Value
 		}
 	}
-	_, back1 := p.camera.SetControls(back)
-	p.camera.KeepControls(before.Controls[p.name])
-	return nil, errors.Join(err, back1)
+	_, fault := p.controls.SetControls(back)
+	p.controls.KeepControls(before.Controls[p.name])
+	return nil, errors.Join(err, fault)
 }
 
 // The names of the page's settings where those of forms stand.

@@ -34,6 +34,7 @@ const idleBuffers = 4 << 20
 type pipeline struct {
 	name     string
 	camera   *capture.Camera
+	controls settable // the camera
 	hub      *capture.Hub
 	detector *motion.Detector
 	overlay  *overlay
@@ -75,6 +76,7 @@ func newPipeline(c CameraConfig, cameraID string, spool clip.Spool, log *zap.Log
 	if p.camera, err = capture.New(c.Config, p.hub, video.NewPool(idleBuffers), p.log); err != nil {
 		return nil, err
 	}
+	p.controls = p.camera
 	if p.detector, err = motion.New(c.Motion); err != nil {
 		return nil, err
 	}
