@@ -9,8 +9,11 @@ import (
 	"camward/camio"
 )
 
-// online tells whether a poll or an upload came within the window.
+// online tells whether a poll or an upload came within the window, or the camera is connected for live view.
 func (s *Server) online(c *camera) bool {
+	if s.lives.socket(c.ID) != nil {
+		return true
+	}
 	seen := c.seen()
 	return !seen.IsZero() && s.now().Sub(seen) <= s.cfg.Online
 }

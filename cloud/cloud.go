@@ -1,6 +1,6 @@
 // Package cloud is the paired server of the Camio API: it takes uploads, groups them into events, answers the
 // search, serves content with ranges, tells polling cameras their configuration, and shows all of that on its own
-// pages. Storage is embedded: one SQLite database and the uploaded files below one directory.
+// pages. It carries the signalling of live view to the cameras, and relays their pictures where there is no other way. Storage is embedded: one SQLite database and the uploaded files below one directory.
 //
 // The specification is Camio's API document of 2015; where it is silent, the doc comments say which reading
 // is taken.

@@ -2,9 +2,12 @@ package cloud
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/coder/websocket"
 	"go.uber.org/zap"
@@ -18,6 +21,23 @@ func (s *Server) liveSocketOrInfo(w http.ResponseWriter, r *http.Request) error 
 		return s.liveConnect(w, r)
 	}
 	return s.liveInfo(w, r)
+}
+
+// introduce finds the account's camera of that name, or makes it known before its first upload, so that whoever puts it up sees
+// its picture at once. The upload will bring its camera_id.
+func (s *store) introduce(ctx context.Context, account int64, name string, now time.Time) (*camera, error) {
+	c, err := s.camera(ctx, account, name)
+	if !errors.Is(err, errNotFound) {
+		return c, err
+	}
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO cameras (account, name, created) VALUES (?, ?, ?) ON CONFLICT (account, name) DO NOTHING`, account, name, millis(now))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("new camera: %w", err)
+	}
+	return s.camera(ctx, account, name)
 }
 
 // A liveBond is what a camera's socket hangs on.
@@ -38,10 +58,11 @@ func (s *Server) liveConnect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cam, err := s.store.camera(r.Context(), acc.ID, pathVar(r, "camera"))
-	if errors.Is(err, errNotFound) {
-		return refuse(http.StatusNotFound, "This account has no such camera: it is known once it was claimed or has uploaded something")
+	name := pathVar(r, "camera")
+	if err := checkCameraName(name); err != nil {
+		return badRequest("%v", err)
 	}
+	cam, err := s.store.introduce(r.Context(), acc.ID, name, s.now())
 	if err != nil {
 		return err
 	}

@@ -292,7 +292,7 @@ func TestWhichCamerasMayConnect(t *testing.T) {
 		{"unknown token", dialer{r.url, "nonsense", "front", ""}, 401},
 		{"OAuth token", dialer{r.url, r.Account.OAuthToken, "front", ""}, 401},
 		{"me", dialer{r.url, "me", "front", ""}, 401},
-		{"unknown camera", dialer{r.url, r.token, "nobody", ""}, 404},
+		{"no name", dialer{r.url, r.token, "a\u202eb", ""}, 400},
 	}
 	for _, tt := range tests {
 		c, res, err := tt.d.dial(t.Context())
@@ -322,6 +322,42 @@ func TestWhichCamerasMayConnect(t *testing.T) {
 	if err == nil || res.StatusCode != 403 {
 		t.Errorf("from another site: %v %v", res, err)
 	}
+}
+
+func TestACameraThatConnectsBeforeItsFirstUploadCanBeWatched(t *testing.T) {
+	r := newLiveRig(t)
+	names := func() string {
+		var list []string
+		for _, c := range decode[[]camio.Camera](t, r.as("GET", "/api/users/me/cameras", "").Body) {
+			list = append(list, c.Name+" "+c.CameraID+" "+strings.Join(c.Capabilities, "+"))
+		}
+		return strings.Join(list, ", ")
+	}
+	r.camera = "back door"
+	f := r.connect(agreeable)
+	if got := names(); got != "back door  video+web_rtc, front 1 video" {
+		t.Errorf("cameras: %s", got)
+	}
+	if got := r.as("POST", "/api/users/me/cameras/back%20door/live", "v=0", sdp); got.Status != 201 {
+		t.Errorf("%+v", got)
+	}
+	if c := decode[camio.Camera](t, r.as("GET", "/api/users/me/cameras/back%20door", "").Body); !c.IsOnline {
+		t.Error("it is not online")
+	}
+	put(t, r.Cloud, "back door", stamp(1, ".jpeg"), "camera_id=7", picture(t, 64, 48, 2))
+	if got := names(); got != "back door 7 video+web_rtc, front 1 video" {
+		t.Errorf("after its upload: %s", got)
+	}
+	f.close()
+	// A camera that was renamed connects under its new name before it uploads under it.
+	r.camera = "porch"
+	f = connect(t, r.dialer, agreeable)
+	until(t, "it is known", func() bool { return strings.Contains(names(), "porch") })
+	put(t, r.Cloud, "porch", stamp(2, ".jpeg"), "camera_id=7", picture(t, 64, 48, 3))
+	if got := names(); got != "front 1 video, porch 7 video" {
+		t.Errorf("after its renaming: %s", got)
+	}
+	f.close()
 }
 
 func TestANewerSocketReplacesTheOlder(t *testing.T) {

@@ -31,6 +31,9 @@ func (c *camera) seen() time.Time {
 	return c.Uploaded
 }
 
+// isBlank tells that nothing but the name is known of the camera: it was introduced.
+func (c *camera) isBlank() bool { return c.CameraID == "" && c.MAC == "" && c.Uploaded.IsZero() }
+
 const cameraQuery = `SELECT c.id, c.account, c.name, c.camera_id, coalesce(c.mac, ''), c.uploaded, coalesce(d.last_poll, 0), c.width, c.height
 	FROM cameras c LEFT JOIN devices d ON d.mac = coalesce(c.mac, c.poll_mac) `
 
@@ -101,6 +104,13 @@ func uploadCamera(ctx context.Context, tx *sql.Tx, account int64, name, cameraID
 		if c.CameraID == cameraID {
 			byID = c
 		}
+	}
+	if byID != nil && byName != nil && byID != byName && byName.isBlank() {
+		// The renamed camera has connected for live view before it sent anything.
+		if _, err := tx.ExecContext(ctx, `DELETE FROM cameras WHERE id = ?`, byName.ID); err != nil {
+			return nil, err
+		}
+		byName = nil
 	}
 	switch {
 	case byID != nil && byName != nil && byID != byName:
