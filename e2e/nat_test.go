@@ -184,8 +184,10 @@ func TestNATLostPackets(t *testing.T) {
 		length = time.Minute
 	}
 	s := newScene(t)
+	const noTCP = "tcp dport 3478 reject with tcp reset" // by TCP nothing would be lost
+	s.trouble(s.cameraRouter, noTCP)
 	w, _ := s.watch(t)
-	s.trouble(s.cameraRouter, "meta l4proto udp numgen random mod 100 < 5 counter drop")
+	s.trouble(s.cameraRouter, noTCP, "meta l4proto udp numgen random mod 100 < 5 counter drop")
 	began := time.Now()
 	time.Sleep(length)
 	list := w.since(began)

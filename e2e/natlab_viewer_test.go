@@ -150,7 +150,12 @@ func (w *watcher) peer(servers []camio.ICEServer) (*webrtc.PeerConnection, error
 		wait(0) // a browser takes what works first
 	}
 	media, registry := &webrtc.MediaEngine{}, &interceptor.Registry{}
-	if err := media.RegisterDefaultCodecs(); err != nil {
+	// Without RTX: this library's receiver does not see what came by it, asks for it again and again, and its own feedback then
+	// counts the copies as lost.
+	h264 := webrtc.RTPCodecParameters{PayloadType: 102, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeH264, ClockRate: 90000, SDPFmtpLine: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+	}}
+	if err := media.RegisterCodec(h264, webrtc.RTPCodecTypeVideo); err != nil {
 		return nil, err
 	}
 	registry.Add(counterFactory{w}) // next to the wire
@@ -183,11 +188,11 @@ func (w *watcher) peer(servers []camio.ICEServer) (*webrtc.PeerConnection, error
 
 // offer makes an offer with the candidates that are there in time.
 func (w *watcher) offer(pc *webrtc.PeerConnection, restart bool) (string, error) {
-	gathered := webrtc.GatheringCompletePromise(pc)
 	d, err := pc.CreateOffer(&webrtc.OfferOptions{ICERestart: restart})
 	if err != nil {
 		return "", err
 	}
+	gathered := webrtc.GatheringCompletePromise(pc) // a restart has begun to gather anew by now
 	if err := pc.SetLocalDescription(d); err != nil {
 		return "", err
 	}
