@@ -274,6 +274,23 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// TestFiguresOfComingAndGoing counts what is left behind, and there the limit is the limit.
+func TestFiguresOfComingAndGoing(t *testing.T) {
+	if !*figures {
+		t.Skip("not run: -figures is not given")
+	}
+	begin := time.Now()
+	left := comeAndGo(t, 50, 450)
+	fmt.Printf("500 viewers come and go, one after the other, in %v; the last 450 leave behind\n", time.Since(begin).Round(time.Second))
+	out := sheet{t}
+	out.limit("goroutines", float64(left.goroutines), 0, "")
+	out.limit("descriptors", float64(left.descriptors), 0, "")
+	out.limit("heap", float64(left.heap)/(1<<20), 1, "MiB")
+	if left.heap > 1<<20 {
+		t.Error("too much heap is left")
+	}
+}
+
 func measure(t *testing.T, s setting) {
 	fmt.Printf("%dx%d, %g pictures a second\n", s.w, s.h, s.rate)
 	out := sheet{t}

@@ -188,7 +188,7 @@ func newRig(t testing.TB, src Source, change func(*Server)) *rig {
 	cfg := Default()
 	cfg.UDPPort, cfg.TCPPort, cfg.Loopback = port, port, true
 	log := zap.NewNop()
-	if testing.Verbose() {
+	if testing.Verbose() && !*figures {
 		log = zaptest.NewLogger(t)
 	}
 	s, err := New(cfg, t.TempDir(), log)
