@@ -33,11 +33,14 @@ func (c Config) Validate() error {
 			errs = append(errs, err)
 		}
 	}
+	if !legible(c.User) || len(c.Password) > maxField {
+		errs = append(errs, errors.New("mqtt.user, mqtt.password: longer than 65535 bytes, or the user is not UTF-8"))
+	}
 	if c.Password != "" && c.User == "" {
 		errs = append(errs, errors.New("mqtt.user: not set, but there is a password"))
 	}
 	for key, topic := range map[string]string{"discovery_prefix": c.DiscoveryPrefix, "base_topic": c.BaseTopic} {
-		if topic == "" || len(topic) > 200 || strings.ContainsAny(topic, "+#\x00") || strings.HasPrefix(topic, "$") || strings.Trim(topic, "/") != topic {
+		if topic == "" || len(topic) > 200 || strings.ContainsAny(topic, "+#") || !legible(topic) || strings.HasPrefix(topic, "$") || strings.Trim(topic, "/") != topic {
 			errs = append(errs, fmt.Errorf("mqtt.%s: %q is not a topic of 1..200 bytes without + # and slashes at its ends", key, topic))
 		}
 	}

@@ -134,14 +134,19 @@ func (c *Client) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.live(ctx)
+}
+
+// live keeps the session until ctx ends, when there is a moment left for what is being sent and for the farewell, or until it is lost.
+func (s *session) live(ctx context.Context) error {
 	defer s.conn.Close()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(farewell, func() { s.conn.Close() }) })()
 	alive, lost := context.WithCancelCause(ctx)
 	var reading sync.WaitGroup
 	reading.Go(func() { lost(s.read()) })
-	err = s.serve(alive)
+	err := s.serve(alive)
 	if ctx.Err() != nil {
-		s.leave()
-		defer time.AfterFunc(farewell, func() { s.conn.Close() }).Stop() // the broker closes at once, if it lives
+		s.leave() // the broker closes at once, if it lives
 	} else {
 		s.conn.Close()
 	}

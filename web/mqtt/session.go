@@ -46,11 +46,11 @@ func (c *Client) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{Client: c, conn: conn, in: bufio.NewReaderSize(conn, maxReceived), birth: make(chan struct{}, 1), waiting: map[uint16]chan error{}}
+	s := &session{Client: c, conn: conn, in: bufio.NewReader(conn), birth: make(chan struct{}, 1), waiting: map[uint16]chan error{}}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	err = s.greet()
-	if !stop() && err == nil {
-		err = ctx.Err()
+	if !stop() {
+		err = fmt.Errorf("no answer within %v: %w", dialWithin, ctx.Err())
 	}
 	if err != nil {
 		conn.Close()
@@ -102,33 +102,42 @@ func (s *session) read() error {
 		if err != nil {
 			return fmt.Errorf("the connection was lost: %w", err)
 		}
-		switch p.kind {
-		case pongPacket:
-		case pubackPacket, subackPacket:
-			id, granted, err := p.acked()
-			if err != nil {
-				return err
-			}
-			s.answered(id, granted)
-		default:
-			if p.kind&0xf0 != publishPacket {
-				return fmt.Errorf("%w: packet 0x%02x", errMalformed, p.kind)
-			}
-			if p.body == nil {
-				continue // too long to be what we wait for
-			}
-			topic, payload, err := p.publication()
-			if err != nil {
-				return err
-			}
-			if topic == s.homeStatus() && string(payload) == online {
-				select {
-				case s.birth <- struct{}{}:
-				default: // it has been heard
-				}
-			}
+		if err := s.take(p); err != nil {
+			return err
 		}
 	}
+}
+
+// take does what a packet asks for. It waits for nothing but its turn to write.
+func (s *session) take(p received) error {
+	switch p.kind {
+	case pongPacket:
+		return nil // that something came is all there is to it
+	case pubackPacket, subackPacket:
+		id, granted, err := p.acked()
+		if err == nil {
+			s.answered(id, granted)
+		}
+		return err
+	}
+	if p.kind&0xf0 != publishPacket {
+		return fmt.Errorf("%w: packet 0x%02x", errMalformed, p.kind)
+	}
+	topic, id, payload, err := p.publication()
+	if err != nil {
+		return err
+	}
+	// What is retained was said before we came (3.3.1.3).
+	if p.kind&retained == 0 && topic == s.homeStatus() && string(payload) == online {
+		select {
+		case s.birth <- struct{}{}:
+		default: // it has been heard
+		}
+	}
+	if id == 0 {
+		return nil
+	}
+	return s.write(answerWithin, pubackPacket, []byte{byte(id >> 8), byte(id)}) // 4.3.2-2
 }
 
 func (s *session) answered(id uint16, granted bool) {
@@ -146,6 +155,9 @@ func (s *session) answered(id uint16, granted bool) {
 
 // ask sends a packet with an identifier, which make puts in, and waits for its acknowledgement.
 func (s *session) ask(ctx context.Context, kind byte, make func(id []byte) [][]byte) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	answer := s.expect()
 	defer s.forget(answer.id)
 	if err := s.write(answerWithin, kind, make(binary.BigEndian.AppendUint16(nil, answer.id))...); err != nil {
@@ -198,9 +210,10 @@ func (s *session) publish(ctx context.Context, topic string, payload []byte) err
 	return nil
 }
 
-// subscribe asks to be told of Home Assistant's start, with QoS 0.
+// subscribe asks to be told of Home Assistant's start.
 func (s *session) subscribe(ctx context.Context) error {
-	err := s.ask(ctx, subscribePacket, func(id []byte) [][]byte { return [][]byte{append(field(id, s.homeStatus()), 0)} })
+	const qos = 1
+	err := s.ask(ctx, subscribePacket, func(id []byte) [][]byte { return [][]byte{append(field(id, s.homeStatus()), qos)} })
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", s.homeStatus(), err)
 	}
