@@ -19,6 +19,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -283,7 +284,9 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 		<-ctx.Done()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		s.lives.close() // Shutdown knows nothing of them
+		var farewells sync.WaitGroup
+		farewells.Go(s.lives.close) // Shutdown knows nothing of cameras' sockets
+		defer farewells.Wait()
 		if srv.Shutdown(grace) != nil {
 			_ = srv.Close() // what is still running is cut; a cut upload leaves nothing behind
 		}

@@ -54,6 +54,13 @@ func TestInTheBrowserAPersonWatchesACameraLive(t *testing.T) {
 	b.Wait("the loss is told", `document.querySelector('.watch [role=status]').textContent.includes('lost')`, 40*time.Second)
 	b.Wait("the picture is back", `document.querySelector('.watch [role=status]').textContent === '' && `+goesOn, 60*time.Second)
 
+	// The camera's connection breaks too, and comes back.
+	p.close()
+	p.breakAll()
+	b.Wait("the loss is told", `document.querySelector('.watch [role=status]').textContent.includes('Trying again')`, 40*time.Second)
+	p = r.connectPeer(false)
+	b.Wait("the picture is back once the camera is", `document.querySelector('.watch [role=status]').textContent === '' && `+goesOn, 60*time.Second)
+
 	b.Do(chromedp.Click(".watch .end"))
 	until(t, "the session is ended", func() bool { return p.sessions() == 0 })
 	if s := b.Eval(`document.querySelector('.watch video').hidden && !document.querySelector('.watch .begin').hidden`); s != "true" {

@@ -12,11 +12,12 @@ class Watch {
     this.wanted = false; // the person wants to watch; the connection comes and goes
     this.buttons.begin.addEventListener('click', () => this.begin());
     this.buttons.end.addEventListener('click', () => this.end());
-    this.buttons.full.addEventListener('click', () => this.video.requestFullscreen?.() ?? this.video.webkitEnterFullscreen?.());
+    this.buttons.full.addEventListener('click', () => this.video.requestFullscreen ? this.video.requestFullscreen().catch(() => {}) : this.video.webkitEnterFullscreen());
     this.video.addEventListener('playing', () => { clearTimeout(this.patience); this.say(''); this.failures = 0; });
     this.video.addEventListener('resize', () => { this.video.parentElement.style.aspectRatio = this.video.videoWidth + ' / ' + this.video.videoHeight; });
     document.addEventListener('visibilitychange', () => document.hidden ? this.close() : this.wanted && this.open());
     addEventListener('pagehide', () => this.close());
+    addEventListener('pageshow', (e) => e.persisted && this.wanted && this.open());
   }
 
   say(text, fault) {
@@ -74,7 +75,7 @@ class Watch {
   async negotiate(pc) {
     const info = await (await this.ask('GET', this.address)).json();
     if (pc !== this.pc) return;
-    if (!info.web_rtc) throw new Refused('The camera is not connected for live view at the moment.', true);
+    if (!info.web_rtc) throw new Refused('The camera is not connected for live view at the moment.', !this.failures);
     pc.setConfiguration({...pc.getConfiguration(), iceServers: info.ice_servers});
     const {receiver} = pc.addTransceiver('video', {direction: 'recvonly'});
     if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0;
@@ -158,7 +159,7 @@ class Watch {
     this.close();
     this.failures++;
     const text = e instanceof Refused ? e.message : 'The connection was lost.';
-    if (!this.wanted || e.final || this.failures > 5) return this.end(text);
+    if (!this.wanted || e.final || this.failures > 8) return this.end(text);
     this.say(text + ' Trying again …');
     this.again = setTimeout(() => this.wanted && this.open(), Math.min(10000, 1000 * 2 ** this.failures));
   }
