@@ -191,7 +191,7 @@ func (m *masker) json(text string) string {
 		if value := text[open+1 : end]; strings.HasPrefix(text[end:], `":`) {
 			out.WriteString(value)
 		} else {
-			out.WriteString(m.text(value))
+			out.WriteString(m.inside(value))
 		}
 		text = text[end:]
 		if text != "" {
@@ -199,6 +199,18 @@ func (m *masker) json(text string) string {
 			text = text[1:]
 		}
 	}
+}
+
+// inside masks a JSON string without its quotes. It is decoded for that: "\nopassword" has no "nopassword" in it.
+func (m *masker) inside(value string) string {
+	var plain string
+	if json.Unmarshal([]byte(`"`+value+`"`), &plain) != nil {
+		return m.text(value)
+	}
+	if masked := m.text(plain); masked != plain {
+		return inJSON(masked, false)
+	}
+	return value
 }
 
 func (m *masker) text(text string) string {

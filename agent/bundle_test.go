@@ -144,10 +144,11 @@ func TestTheSupportBundleTellsMuchAndNoSecret(t *testing.T) {
 }
 
 func TestMaskingHidesWordsAndLeavesJSONWhole(t *testing.T) {
-	m := &masker{long: strings.NewReplacer("long-secret", "***"), short: []string{"1234", "text", "true"}}
+	m := &masker{long: strings.NewReplacer("long-secret", "***", "nopassword", "***"), short: []string{"1234", "text", "true"}}
 	tests := []struct{ in, json, text string }{
 		{`{"text":"text","n":1234,"b":true,"s":"1234 a1234 1234b x=1234"}`, `{"text":"***","n":1234,"b":true,"s":"*** a1234 1234b x=***"}`, `{"***":"***","n":***,"b":***,"s":"*** a1234 1234b x=***"}`},
 		{`{"a":"x\"1234\"y"}`, `{"a":"x\"***\"y"}`, `{"a":"x\"***\"y"}`},
+		{`"\nopassword nopassword"`, `"\nopassword ***"`, `"\*** ***"`},
 		{`["long-secret","along-secret2"]`, `["***","a***2"]`, `["***","a***2"]`},
 		{`"cut 1234`, `"cut ***`, `"cut ***`},
 		{`"cut 1234\`, `"cut ***\`, `"cut ***\`},
@@ -161,4 +162,15 @@ func TestMaskingHidesWordsAndLeavesJSONWhole(t *testing.T) {
 			t.Errorf("text(%s) = %s, want %s", tt.in, got, tt.text)
 		}
 	}
+}
+
+func FuzzMasking(f *testing.F) {
+	f.Add(`{"text":"text","n":1234,"s":"1234 \\"x\\"","a":["long-secret"]}`)
+	f.Add(`"\\`)
+	m := &masker{long: strings.NewReplacer("long-secret", "***"), short: []string{"1234", "text"}}
+	f.Fuzz(func(t *testing.T, text string) {
+		if got := m.json(text); json.Valid([]byte(text)) && !json.Valid([]byte(got)) {
+			t.Errorf("%s became %s", text, got)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // pages is what the page's routes are hung on: a server that asks every one of them for a session or the password.
@@ -46,7 +47,7 @@ func page(get func(*http.Request) (any, error)) http.Handler {
 		v, err := get(r)
 		status := http.StatusOK
 		if err != nil {
-			status, v = http.StatusInternalServerError, map[string]string{"error": err.Error()}
+			status, v = http.StatusInternalServerError, map[string]string{"error": strings.ReplaceAll(err.Error(), "\n", "; ")}
 			if fault := (*pageError)(nil); errors.As(err, &fault) {
 				status = fault.status
 			}
