@@ -39,15 +39,18 @@ func (c Config) Validate() error {
 	if c.Password != "" && c.User == "" {
 		errs = append(errs, errors.New("mqtt.user: not set, but there is a password"))
 	}
-	for key, topic := range map[string]string{"discovery_prefix": c.DiscoveryPrefix, "base_topic": c.BaseTopic} {
-		if topic == "" || len(topic) > 200 || strings.ContainsAny(topic, "+#") || !legible(topic) || strings.HasPrefix(topic, "$") || strings.Trim(topic, "/") != topic {
-			errs = append(errs, fmt.Errorf("mqtt.%s: %q is not a topic of 1..200 bytes without + # and slashes at its ends", key, topic))
-		}
-	}
+	errs = append(errs, topicFault("discovery_prefix", c.DiscoveryPrefix), topicFault("base_topic", c.BaseTopic))
 	if c.ImageEvery != 0 && (c.ImageEvery < time.Second || c.ImageEvery > 24*time.Hour) {
 		errs = append(errs, fmt.Errorf("mqtt.image_every: %v is outside 1s..24h", c.ImageEvery))
 	}
 	return errors.Join(errs...)
+}
+
+func topicFault(key, topic string) error {
+	if topic == "" || len(topic) > 200 || strings.ContainsAny(topic, "+#") || !legible(topic) || topic[0] == '$' || strings.Trim(topic, "/") != topic {
+		return fmt.Errorf("mqtt.%s: %q is not a topic of 1..200 bytes without + # and slashes at its ends", key, topic)
+	}
+	return nil
 }
 
 // broker gives the broker's host:port and whether TLS is spoken there.
@@ -56,11 +59,16 @@ func (c Config) broker() (address string, tls bool, err error) {
 	if err != nil {
 		return "", false, errors.New("mqtt.url: not a URL") // url.Error would show what may be a password
 	}
-	ports := map[string]string{"mqtt": "1883", "mqtts": "8883"}
-	port := ports[u.Scheme]
+	port := ""
+	switch u.Scheme {
+	case "mqtt":
+		port = "1883"
+	case "mqtts":
+		port = "8883"
+	}
 	switch {
 	case port == "", u.Hostname() == "", strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
-		return "", false, fmt.Errorf("mqtt.url: want mqtt://host:1883 or mqtts://host:8883")
+		return "", false, errors.New("mqtt.url: want mqtt://host:1883 or mqtts://host:8883")
 	case u.User != nil:
 		return "", false, errors.New("mqtt.url: user and password have keys of their own")
 	case u.Port() != "":

@@ -42,18 +42,18 @@ func named(cameras []Camera) (out []camera) {
 
 // An entity is a discovery message. Home Assistant has more fields; what is left out here has the right default.
 type entity struct {
-	Name          string `json:"name"`
-	UniqueID      string `json:"unique_id"`
-	StateTopic    string `json:"state_topic,omitempty"`
-	Topic         string `json:"topic,omitempty"` // of a camera
-	Availability  string `json:"availability_topic"`
-	DeviceClass   string `json:"device_class,omitempty"`
-	StateClass    string `json:"state_class,omitempty"`
-	Unit          string `json:"unit_of_measurement,omitempty"`
-	Category      string `json:"entity_category,omitempty"`
-	Icon          string `json:"icon,omitempty"`
-	Device        device `json:"device"`
-	Origin        origin `json:"origin"`
+	Name          string  `json:"name"`
+	UniqueID      string  `json:"unique_id"`
+	StateTopic    string  `json:"state_topic,omitempty"`
+	Topic         string  `json:"topic,omitempty"` // of a camera
+	Availability  string  `json:"availability_topic"`
+	DeviceClass   string  `json:"device_class,omitempty"`
+	StateClass    string  `json:"state_class,omitempty"`
+	Unit          string  `json:"unit_of_measurement,omitempty"`
+	Category      string  `json:"entity_category,omitempty"`
+	Icon          string  `json:"icon,omitempty"`
+	Device        *device `json:"device"`
+	Origin        origin  `json:"origin"`
 	component, id string
 }
 
@@ -77,26 +77,32 @@ func (c *Client) availability() string     { return c.topic("availability") }
 func (c *Client) homeStatus() string       { return c.cfg.DiscoveryPrefix + "/status" }
 
 // entities are all that Home Assistant is to show.
-func (c *Client) entities() (all []entity) {
-	for _, cam := range c.cameras {
-		all = append(all,
-			entity{component: "binary_sensor", id: cam.id + "_motion", Name: cam.Name + " motion", StateTopic: cam.motion, DeviceClass: "motion"},
-			entity{component: "camera", id: cam.id + "_image", Name: cam.Name, Topic: cam.image})
+func (c *Client) entities() (all []*entity) {
+	self := "camward_" + c.info.MAC
+	dev := &device{
+		Identifiers: []string{self}, Connections: [][2]string{{"mac", colons(c.info.MAC)}},
+		Name: c.info.Name, Manufacturer: c.info.Maker, Model: c.info.Model, Version: c.info.Version, PageURL: c.info.PageURL,
 	}
-	all = append(all,
-		entity{component: "sensor", id: "uptime", Name: "Uptime", StateTopic: c.topic("uptime"), DeviceClass: "duration", Unit: "s", Category: "diagnostic"},
-		entity{component: "sensor", id: "queue_files", Name: "Waiting for upload", StateTopic: c.topic("queue_files"), StateClass: "measurement", Category: "diagnostic", Icon: "mdi:tray-full"},
-		entity{component: "sensor", id: "queue_bytes", Name: "Waiting for upload, size", StateTopic: c.topic("queue_bytes"), DeviceClass: "data_size", StateClass: "measurement", Unit: "B", Category: "diagnostic"})
-	for i := range all {
-		e := &all[i]
-		e.UniqueID = "camward_" + c.info.MAC + "_" + e.id
-		e.Availability = c.availability()
-		e.Origin = origin{"camward", c.info.Version}
-		e.Device = device{
-			Identifiers: []string{"camward_" + c.info.MAC}, Connections: [][2]string{{"mac", colons(c.info.MAC)}},
-			Name: c.info.Name, Manufacturer: c.info.Maker, Model: c.info.Model, Version: c.info.Version, PageURL: c.info.PageURL,
-		}
+	add := func(component, id, name string) *entity {
+		e := &entity{component: component, id: id, Name: name, UniqueID: self + "_" + id, Availability: c.availability(), Device: dev, Origin: origin{"camward", c.info.Version}}
+		all = append(all, e)
+		return e
 	}
+	diagnostic := func(id, name, deviceClass, unit string) *entity {
+		e := add("sensor", id, name)
+		e.StateTopic, e.DeviceClass, e.Unit, e.Category = c.topic(id), deviceClass, unit, "diagnostic"
+		return e
+	}
+	for i := range c.cameras {
+		cam := &c.cameras[i]
+		e := add("binary_sensor", cam.id+"_motion", cam.Name+" motion")
+		e.StateTopic, e.DeviceClass = cam.motion, "motion"
+		add("camera", cam.id+"_image", cam.Name).Topic = cam.image
+	}
+	diagnostic("uptime", "Uptime", "duration", "s")
+	files := diagnostic("queue_files", "Waiting for upload", "", "")
+	files.StateClass, files.Icon = "measurement", "mdi:tray-full"
+	diagnostic("queue_bytes", "Waiting for upload, size", "data_size", "B").StateClass = "measurement"
 	return all
 }
 

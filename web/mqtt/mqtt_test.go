@@ -130,6 +130,31 @@ func TestPasswordIsAskedFor(t *testing.T) {
 	b.listen().want("/availability", "online")
 }
 
+func TestAccessListOfTheManualIsEnough(t *testing.T) {
+	manual := read(t, "../../docs/homeassistant.md")
+	_, list, _ := strings.Cut(manual, "    user camera\n")
+	list, _, _ = strings.Cut("user camera\n"+list, "\n\n")
+	b := newBroker(t, "allow_anonymous false\npassword_file DIR/passwords\nacl_file DIR/list", map[string]string{
+		"passwords": passwords(t, "camera", "s3cret") + passwords(t, "house", "s3cret"),
+		"list":      strings.ReplaceAll(list, "    ", "") + "\n\nuser house\ntopic readwrite #\n",
+	})
+	b.args = []string{"-u", "house", "-P", "s3cret"}
+	cfg := config(b)
+	cfg.User, cfg.Password = "camera", "s3cret"
+	via, cut := relay(t, b.address())
+	cfg.URL = "mqtt://" + via
+	c, _ := start(t, cfg, &yard{jpeg: []byte("x")})
+	wait(t, "the connection", func() bool { return c.Status().Connected })
+	l := b.listen()
+	l.until("/queue_bytes/config")
+	l.want("/image", "x")
+	b.publish("homeassistant/status", "online")
+	for m := l.until("/queue_bytes/config"); m.retained; m = l.until("/queue_bytes/config") {
+	}
+	cut()
+	l.want("/availability", "offline")
+}
+
 // passwords is a password file of one user.
 func passwords(t *testing.T, user, password string) string {
 	t.Helper()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -60,7 +59,7 @@ func (c *Client) connect(ctx context.Context) (*session, error) {
 }
 
 func (s *session) greet() error {
-	err := s.write(answerWithin, connectPacket, hello("camward"+s.info.MAC, s.cfg.User, s.cfg.Password.Reveal(), s.availability(), offline))
+	err := s.write(answerWithin, connectPacket, hello("camward"+s.info.MAC, s.cfg.User, s.cfg.Password.Reveal(), s.availability(), offline), nil)
 	if err != nil {
 		return err
 	}
@@ -137,7 +136,7 @@ func (s *session) take(p received) error {
 	if id == 0 {
 		return nil
 	}
-	return s.write(answerWithin, pubackPacket, []byte{byte(id >> 8), byte(id)}) // 4.3.2-2
+	return s.write(answerWithin, pubackPacket, []byte{byte(id >> 8), byte(id)}, nil) // 4.3.2-2
 }
 
 func (s *session) answered(id uint16, granted bool) {
@@ -153,20 +152,27 @@ func (s *session) answered(id uint16, granted bool) {
 	}
 }
 
-// ask sends a packet with an identifier, which make puts in, and waits for its acknowledgement.
-func (s *session) ask(ctx context.Context, kind byte, make func(id []byte) [][]byte) error {
+// ask sends PUBLISH (3.3) or SUBSCRIBE (3.8), in which the packet identifier stands behind or before the topic, and waits for the
+// acknowledgement.
+func (s *session) ask(ctx context.Context, kind byte, topic string, payload []byte) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	answer := s.expect()
-	defer s.forget(answer.id)
-	if err := s.write(answerWithin, kind, make(binary.BigEndian.AppendUint16(nil, answer.id))...); err != nil {
+	id, came := s.expect()
+	defer s.forget(id)
+	var head []byte
+	if kind == subscribePacket {
+		head = field([]byte{byte(id >> 8), byte(id)}, topic)
+	} else {
+		head = append(field(nil, topic), byte(id>>8), byte(id))
+	}
+	if err := s.write(answerWithin, kind, head, payload); err != nil {
 		return err
 	}
 	late := time.NewTimer(answerWithin)
 	defer late.Stop()
 	select {
-	case err := <-answer.came:
+	case err := <-came:
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -175,20 +181,15 @@ func (s *session) ask(ctx context.Context, kind byte, make func(id []byte) [][]b
 	}
 }
 
-type expected struct {
-	id   uint16
-	came chan error
-}
-
 // expect takes a packet identifier that is not in use (2.3.1). A handful is at a time.
-func (s *session) expect() expected {
+func (s *session) expect() (id uint16, came <-chan error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
 		if s.last++; s.last != 0 && s.waiting[s.last] == nil {
 			came := make(chan error, 1)
 			s.waiting[s.last] = came
-			return expected{s.last, came}
+			return s.last, came
 		}
 	}
 }
@@ -201,10 +202,7 @@ func (s *session) forget(id uint16) {
 
 // publish has the broker keep payload, and waits until it has it.
 func (s *session) publish(ctx context.Context, topic string, payload []byte) error {
-	err := s.ask(ctx, publishPacket|atLeastOnce|retained, func(id []byte) [][]byte {
-		return [][]byte{append(field(nil, topic), id...), payload}
-	})
-	if err != nil {
+	if err := s.ask(ctx, publishPacket|atLeastOnce|retained, topic, payload); err != nil {
 		return fmt.Errorf("publish %s: %w", topic, err)
 	}
 	return nil
@@ -213,8 +211,7 @@ func (s *session) publish(ctx context.Context, topic string, payload []byte) err
 // subscribe asks to be told of Home Assistant's start.
 func (s *session) subscribe(ctx context.Context) error {
 	const qos = 1
-	err := s.ask(ctx, subscribePacket, func(id []byte) [][]byte { return [][]byte{append(field(id, s.homeStatus()), qos)} })
-	if err != nil {
+	if err := s.ask(ctx, subscribePacket, s.homeStatus(), []byte{qos}); err != nil {
 		return fmt.Errorf("subscribe to %s: %w", s.homeStatus(), err)
 	}
 	return nil
@@ -229,7 +226,7 @@ func (s *session) ping(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
-			if err := s.write(answerWithin, pingPacket); err != nil {
+			if err := s.write(answerWithin, pingPacket, nil, nil); err != nil {
 				return err
 			}
 		}
@@ -238,25 +235,27 @@ func (s *session) ping(ctx context.Context) error {
 
 // leave says that the device is gone, by what the last will would say, and hangs up. The broker then closes.
 func (s *session) leave() {
-	gone := [][]byte{field(nil, s.availability()), []byte(offline)}
-	if s.write(farewell, publishPacket|retained, gone...) != nil || s.write(farewell, disconnectPacket) != nil {
+	err := s.write(farewell, publishPacket|retained, field(nil, s.availability()), []byte(offline))
+	if err == nil {
+		err = s.write(farewell, disconnectPacket, nil, nil)
+	}
+	if err != nil {
 		s.conn.Close()
 	}
 }
 
-// write sends one packet, undivided.
-func (s *session) write(within time.Duration, kind byte, body ...[]byte) error {
-	length := 0
-	for _, b := range body {
-		length += len(b)
-	}
+// write sends one packet, undivided. The payload may be large and is not copied.
+func (s *session) write(within time.Duration, kind byte, head, payload []byte) error {
+	length := len(head) + len(payload)
 	if length > maxPacket {
-		return fmt.Errorf("%d bytes are too many for a packet", length)
+		return errors.New("too many bytes for a packet")
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.conn.SetWriteDeadline(time.Now().Add(within))
-	packet := append(net.Buffers{header(kind, length)}, body...)
-	_, err := packet.WriteTo(s.conn)
+	_, err := s.conn.Write(append(header(kind, length), head...))
+	if err == nil && len(payload) > 0 {
+		_, err = s.conn.Write(payload)
+	}
 	return err
 }
