@@ -24,16 +24,20 @@ type Tab struct {
 	console []string
 }
 
+// OwnAddresses has the browser tell its addresses to whom it makes a peer connection with, instead of names that only multicast DNS
+// resolves. A camera behind NAT could not reach it otherwise.
+var OwnAddresses = chromedp.Flag("disable-features", "site-per-process,Translate,BlinkGenPropertyTrees,WebRtcHideLocalIpsWithMdns")
+
 // Open starts a browser with a window of w x h pixels; it ends with the test. Whatever the page's console reports
 // (exceptions, what the policy blocked, what was not found) fails the test, but for messages that contain ignore, if
-// that is not empty.
-func Open(t testing.TB, w, h int64, ignore string) *Tab {
+// that is not empty. More are further options, such as OwnAddresses.
+func Open(t testing.TB, w, h int64, ignore string, more ...chromedp.ExecAllocatorOption) *Tab {
 	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("no-first-run", true),
 		chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(opts, more...)...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)

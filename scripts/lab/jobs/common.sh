@@ -29,7 +29,7 @@ metric() { wget -q -O - $STATUS/metrics | sed -n "s/^camward_$1\({[^}]*}\)\? //p
 # idle - everything recorded has been sent
 idle() { [ "$(metric spool_items)" = 0 ] && [ "$(metric recording)" = 0 ] && [ "$(metric uploads_total)" -gt 0 ]; }
 
-# agent DEVICE RATE FORMAT - starts it; the heartbeat is off, so that every upload belongs to an event
+# agent DEVICE RATE FORMAT - starts it, with EXTRA as a further line of its configuration; the heartbeat is off, so that every upload belongs to an event
 agent() {
 	cat >/tmp/camward.yml <<-END
 		cloud: {url: "$CLOUD", upload_token: "$TOKEN"}
@@ -37,6 +37,7 @@ agent() {
 		  - {name: $NAME, source: $1, rate: $2, format: $3, size: 640x480, clip: {pre_roll: 5s, post_roll: 3s, heartbeat: 0s}}
 		spool: {dir: /tmp/spool}
 		state_dir: /tmp/state
+		$EXTRA
 	END
 	camward run -c /tmp/camward.yml >/share/agent.log 2>&1 &
 	AGENT=$!

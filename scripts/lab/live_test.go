@@ -1,0 +1,145 @@
+package lab
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	_ "image/png" // of what the browser painted
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"camward/internal/browser"
+	"camward/scripts/lab/scene"
+	"camward/video"
+)
+
+//go:embed jobs/live.sh
+var liveJob string
+
+// TestABrowserOnTheHostSeesTheGuestsCamera signs in at the page of an agent that runs in the guest, and reads the numbers of the
+// pictures that it shows live. The guest is behind NAT: it finds the browser, not the other way round.
+func TestABrowserOnTheHostSeesTheGuestsCamera(t *testing.T) {
+	if !strings.Contains(","+*guests+",", ",arm64,") {
+		t.Skip("not run: no arm64 guest is named; make lab boots it")
+	}
+	m, err := MachineByName("arm64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const password = "a label on the lid"
+	port := freePort(t)
+	cloud := startCloud(t)
+	job := Job{Share: t.TempDir(), Forward: map[int]int{port: 8090}, Files: map[string][]byte{
+		"camward": agentBinary(t, m), "usbcam": helper(t, m, "usbcam"), "password": []byte(password + "\n"),
+	}}
+	film, err := scene.New(640, 480, scene.Times{Quiet: 35, Walk: 25, Period: 105, Walks: 2}).Film(600)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(job.Share, "film.mjpeg"), film, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.Script = fmt.Sprintf("CLOUD=%s TOKEN=%s NAME=live\n%s\n%s", cloud.inGuest(), cloud.UploadToken, commonJob, liveJob)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		boot(t, m, job)
+	}()
+	seen, first := watch(t, fmt.Sprintf("http://127.0.0.1:%d/", port), password, filepath.Join(job.Share, "ready"), done)
+	if err := os.WriteFile(filepath.Join(job.Share, "seen"), nil, 0o600); err != nil {
+		t.Error(err)
+	}
+	<-done
+	t.Logf("first picture %v after signing in; %d pictures seen: %v", first.Round(time.Millisecond), len(seen), seen)
+	if len(seen) < 10 {
+		t.Errorf("%d pictures of the camera were seen, want at least 10", len(seen))
+	}
+	for i := 1; i < len(seen); i++ {
+		if seen[i] <= seen[i-1] {
+			t.Errorf("picture %d came after %d", seen[i], seen[i-1])
+		}
+	}
+}
+
+// watch gives the numbers of the pictures that the page shows, and how long the first took.
+func watch(t *testing.T, address, password, ready string, done <-chan struct{}) (seen []uint32, first time.Duration) {
+	t.Helper()
+	for {
+		if _, err := os.Stat(ready); err == nil {
+			break
+		}
+		select {
+		case <-done:
+			t.Fatal("the guest ended before it could be watched")
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	tab := browser.Open(t, 390, 844, "ERR_CONNECTION", browser.OwnAddresses) // the guest ends before the browser
+	tab.Do(chromedp.Navigate(address))
+	tab.Wait("the form", `document.querySelector('input[type=password]') !== null`, time.Minute)
+	began := time.Now()
+	tab.Do(chromedp.SendKeys("#password", password+"\r"))
+	tab.Wait("a picture", `document.getElementById('video') !== null && document.getElementById('video').videoWidth > 0`, 90*time.Second)
+	first = time.Since(began)
+	for until := time.Now().Add(time.Minute); len(seen) < 20 && time.Now().Before(until); {
+		n, err := shownNumber(tab.Eval(`(() => { const v = document.getElementById('video'), c = document.createElement('canvas');
+			c.width = v.videoWidth; c.height = v.videoHeight; c.getContext('2d').drawImage(v, 0, 0); return c.toDataURL('image/png') })()`))
+		if err == nil && (len(seen) == 0 || seen[len(seen)-1] != n) {
+			seen = append(seen, n)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	tab.Shot("lab-live")
+	return seen, first
+}
+
+// shownNumber reads the mark out of a data URL.
+func shownNumber(url string) (uint32, error) {
+	var text string
+	if json.Unmarshal([]byte(url), &text) != nil {
+		text = url
+	}
+	_, data, _ := strings.Cut(text, ",")
+	b, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		return 0, err
+	}
+	img, _, err := image.Decode(bytes.NewReader(b))
+	if err != nil {
+		return 0, err
+	}
+	size := img.Bounds().Size()
+	luma := video.Plane{Width: size.X, Height: size.Y, Stride: size.X, Pix: make([]byte, size.X*size.Y)}
+	for y := range size.Y {
+		for x := range size.X {
+			r, g, b, _ := img.At(x, y).RGBA()
+			luma.Pix[y*size.X+x] = byte((299*r + 587*g + 114*b) / 1000 >> 8)
+		}
+	}
+	x, y := video.MarkAt(size.X, size.Y)
+	n, ok := video.ReadMark(&luma, x, y)
+	if !ok {
+		return 0, errors.New("no mark")
+	}
+	return n, nil
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port
+}
