@@ -108,7 +108,6 @@ var AgentModules = []string{
 	"github.com/blackjack/webcam",
 	"github.com/coreos/go-systemd/v22",
 	"github.com/coder/websocket",
-	"github.com/eclipse/paho.golang",
 	"github.com/fsnotify/fsnotify",
 	"github.com/goccy/go-yaml",
 	"github.com/google/uuid",             // of pion/ice
