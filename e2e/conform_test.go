@@ -8,11 +8,13 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"image/jpeg"
 	"io"
+	"net"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -28,6 +30,9 @@ import (
 	"github.com/pion/rtp/codecs"
 	"github.com/pion/transport/v5/stdnet"
 	"github.com/pion/webrtc/v4"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"camward/agent"
 )
 
 // These tests ask a camera in the next network for its picture as home automations do: the same requests in the same order, with what
@@ -73,12 +78,17 @@ func newHome(t *testing.T) home {
 		t.Fatal(err)
 	}
 	h.camera.launch(t, "camward", "run", "-c", file)
+	client := h.trusting()
 	eventually(t, 20*time.Second, func() error {
-		resp, err := h.machine.client(t).Get("http://" + h.host + ":8090/healthz")
-		if err == nil {
-			resp.Body.Close()
+		resp, err := client.Get(h.url("https", "/snapshot.jpg").String())
+		if err != nil {
+			return err
 		}
-		return err
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return errors.New(resp.Status)
+		}
+		return nil
 	})
 	return h
 }
@@ -453,4 +463,48 @@ func (h home) isPicture(b []byte) {
 	if _, err := jpeg.Decode(bytes.NewReader(b)); err != nil {
 		h.t.Errorf("picture of %d bytes: %v", len(b), err)
 	}
+}
+
+// The page's name is found from the next machine, and leads to the camera.
+func TestCameraIsFoundByItsName(t *testing.T) {
+	h := newHome(t)
+	_, text := h.do(h.trusting(), "GET", h.url("https", "/api/status"), "", nil)
+	var status agent.Status
+	if err := json.Unmarshal([]byte(text), &status); err != nil {
+		t.Fatal(err)
+	}
+	name := "camward-" + strings.ToLower(status.Identity.MAC[len(status.Identity.MAC)-6:]) + ".local"
+	var socket *net.UDPConn
+	if err := h.machine.do(func() (err error) {
+		socket, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(192, 168, 5, 3), Port: 5353})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	query := dnsmessage.Message{Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name + "."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET | 1<<15}}}
+	b, err := query.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 9000)
+	eventually(t, 20*time.Second, func() error {
+		if _, err := socket.WriteToUDP(b, &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353}); err != nil {
+			return err
+		}
+		// Not joined to the group, this gets what is sent to this machine alone, as it was asked for.
+		socket.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		n, from, err := socket.ReadFromUDP(buf)
+		if err != nil {
+			return err
+		}
+		var m dnsmessage.Message
+		if err := m.Unpack(buf[:n]); err != nil || len(m.Answers) == 0 {
+			return fmt.Errorf("%d answers from %v, %w", len(m.Answers), from, err)
+		}
+		if a, ok := m.Answers[0].Body.(*dnsmessage.AResource); !ok || net.IP(a.A[:]).String() != h.host {
+			return fmt.Errorf("answer %v", m.Answers[0])
+		}
+		return nil
+	})
 }
