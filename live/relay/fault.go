@@ -19,10 +19,8 @@ import (
 const (
 	minPause = time.Second
 	maxPause = time.Minute
-	// slowPause is for a cloud that does not want this camera, or does not know this protocol. The first pauses are shorter, to a
-	// sixteenth: a cloud knows a camera once something of it was uploaded.
-	slowPause  = 5 * time.Minute
-	slowFaster = 4
+	// slowPause is for a cloud that does not want this camera, or does not know this protocol.
+	slowPause = 5 * time.Minute
 	// healthy is how long a connection lasts whose end is no repetition of the fault before.
 	healthy = time.Minute
 )
@@ -42,16 +40,15 @@ func (b *backoff) next(err error, lasted time.Duration) time.Duration {
 	if lasted >= healthy {
 		b.failures = 0
 	}
-	n := b.failures
+	spread := min(4*time.Second<<min(b.failures, 8), maxPause-minPause)
 	b.failures++
 	switch {
 	case errors.Is(err, errMoved):
-		return rand.N(minPause) // it is this camera's own fault, and no other's
+		return rand.N(minPause) // no other camera's address changes with it
 	case unwanted(err):
-		pause := slowPause >> max(slowFaster-n, 0)
-		return pause - rand.N(pause/5)
+		return slowPause - rand.N(slowPause/5)
 	}
-	return minPause + rand.N(min(4*time.Second<<min(n, 8), maxPause-minPause))
+	return minPause + rand.N(spread)
 }
 
 // unwanted reports whether the same question would get the same answer for a while.

@@ -209,9 +209,9 @@ func TestAttemptsAreSpreadAndRareWhereTheCameraIsNotWanted(t *testing.T) {
 				cl.deny.Store(int32(tt.status))
 				c.SetTarget(targetAt(t, "http://cloud.example.com"))
 				last, longest := <-cl.times, time.Duration(0)
-				for i := range 20 {
+				for range 20 {
 					at := <-cl.times
-					if d := at.Sub(last); i >= slowFaster && d < tt.min || d > tt.max || d < minPause {
+					if d := at.Sub(last); d < tt.min || d > tt.max {
 						t.Errorf("came back after %v, want %v to %v", d, tt.min, tt.max)
 					}
 					longest = max(longest, at.Sub(last))
@@ -247,7 +247,7 @@ func TestANewTargetIsDialledAtOnce(t *testing.T) {
 		same := time.Now()
 		c.SetTarget(targetAt(t, "http://cloud.example.com"))
 		<-cl.times // the refused question is not asked again sooner
-		if d := time.Since(same); d < slowPause>>slowFaster/2 {
+		if d := time.Since(same); d < 4*time.Minute {
 			t.Errorf("the same target again was dialled after %v", d)
 		}
 		first := cl.next()
@@ -396,7 +396,7 @@ func TestAServerWithoutTheSubProtocolIsLeftAlone(t *testing.T) {
 		c, _ := run(t, &viewers{}, &http.Client{Transport: tr})
 		c.SetTarget(targetAt(t, "http://cloud.example.com"))
 		first := <-times
-		if d := (<-times).Sub(first); d < slowPause>>slowFaster/2 || c.Status().LastError != errProtocol.Error() {
+		if d := (<-times).Sub(first); d < 4*time.Minute || c.Status().LastError != errProtocol.Error() {
 			t.Errorf("came back after %v with %q", d, c.Status().LastError)
 		}
 	})
