@@ -1,13 +1,9 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -62,7 +58,6 @@ func newScene(t *testing.T) *scene {
 	if err := json.Unmarshal(out, &c.account); err != nil {
 		t.Fatalf("user add printed %s: %v", out, err)
 	}
-	c.introduce(t, fromServer)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "camward.yml")
 	text := fmt.Sprintf("cloud: {url: %q, upload_token: %q, poll: {period: 2s}}\ncameras:\n  - {name: front, source: \"demo:?every=0s\"}\nspool: {dir: %q}\nstate_dir: %q\nlisten: %q\n",
@@ -72,27 +67,6 @@ func newScene(t *testing.T) *scene {
 	}
 	s.agent = s.camera.launch(t, "camward", "run", "-c", file)
 	return s
-}
-
-// introduce uploads a picture, as the camera itself does after ten minutes or at the first motion: a cloud knows a camera from then on.
-func (c *cloud) introduce(t *testing.T, from *http.Client) {
-	t.Helper()
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 64, 48)), nil); err != nil {
-		t.Fatal(err)
-	}
-	req, err := http.NewRequest(http.MethodPut, c.url+"/api/users/"+c.account.UploadToken+"/cameras/front/content/first.jpeg?camera_id=front", &b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := from.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if text, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
-		t.Fatalf("PUT: %s: %s", resp.Status, text)
-	}
 }
 
 // status is what the camera says of itself.
@@ -197,10 +171,10 @@ func TestNATLostPackets(t *testing.T) {
 	if s.lost(s.cameraRouter) < 10 || w.nacks.Load() == 0 {
 		t.Error("hardly anything was lost, or nothing was asked for again")
 	}
-	if longest > 3*time.Second || many > int(length.Seconds()/5) {
+	if longest > 3*time.Second || many > int(length.Seconds()/3) {
 		t.Error("the picture freezes")
 	}
-	if float64(len(list)) < 5*length.Seconds() { // the rate's floor
+	if float64(len(list)) < leastRate*length.Seconds() {
 		t.Errorf("%d pictures in %v", len(list), length)
 	}
 }
@@ -293,7 +267,10 @@ func (s *scene) line(t *testing.T) (connected bool, since time.Time) {
 	return st.Cameras[0].Relay.Connected, st.Cameras[0].Relay.Since
 }
 
-// checkSteady wants pictures at their rate, in order and without a freeze.
+// leastRate is how far the camera may lower its picture rate, pictures per second.
+const leastRate = 5
+
+// checkSteady wants pictures, in order.
 func checkSteady(t *testing.T, w *watcher, length time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -306,7 +283,7 @@ func checkSteady(t *testing.T, w *watcher, length time.Duration) {
 	}
 	longest, _ := freezes(list, time.Second)
 	t.Logf("%d pictures in %v, the longest pause %v; %d packets and %d key pictures asked for", len(list), length, longest.Round(time.Millisecond), w.nacks.Load(), w.plis.Load())
-	if float64(len(list)) < 15*length.Seconds()/2 {
+	if float64(len(list)) < leastRate*length.Seconds() {
 		t.Errorf("%d pictures in %v", len(list), length)
 	}
 }

@@ -284,6 +284,7 @@ func (l *lab) lost(r *namespace) (packets int) {
 // TestNATLabIsWhatItSays holds the lab against its description: two flows of one socket get unrelated ports, what answers
 // passes, and what does not stays outside.
 func TestNATLabIsWhatItSays(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	listen := func(n *namespace, addr string) (c *net.UDPConn) {
 		l.ok(n.do(func() error {

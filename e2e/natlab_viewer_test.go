@@ -15,6 +15,7 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp/codecs"
 	"github.com/pion/transport/v5"
@@ -159,7 +160,8 @@ func (w *watcher) peer(servers []camio.ICEServer) (*webrtc.PeerConnection, error
 		return nil, err
 	}
 	registry.Add(counterFactory{w}) // next to the wire
-	if err := webrtc.RegisterDefaultInterceptors(media, registry); err != nil {
+	patient := webrtc.WithNackGeneratorOptions(nack.GeneratorMaxNacksPerPacket(10)) // as browsers
+	if err := webrtc.RegisterDefaultInterceptorsWithOptions(media, registry, patient); err != nil {
 		return nil, err
 	}
 	var cfg webrtc.Configuration
@@ -203,21 +205,20 @@ func (w *watcher) offer(pc *webrtc.PeerConnection, restart bool) (string, error)
 	return pc.LocalDescription().SDP, nil
 }
 
-// restart begins a new ICE session (RFC 9725 4.3.3). It reports whether the session is no more.
+// restart begins a new ICE session (RFC 9725 4.3.3), or tells the camera of one that it has not heard of yet. It reports whether the
+// session is no more.
 func (w *watcher) restart() (gone bool, err error) {
 	w.mu.Lock()
 	pc, location := w.pc, w.location
 	w.mu.Unlock()
-	if pc.SignalingState() != webrtc.SignalingStateStable { // an attempt before has found no camera
-		if err := pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeRollback}); err != nil {
+	offer := pc.PendingLocalDescription()
+	if offer == nil {
+		if _, err := w.offer(pc, true); err != nil {
 			return true, err
 		}
+		offer = pc.PendingLocalDescription()
 	}
-	offer, err := w.offer(pc, true)
-	if err != nil {
-		return true, err
-	}
-	resp, own, err := w.do("PATCH", location, fragmentType, iceLines(offer), "If-Match", "*")
+	resp, own, err := w.do("PATCH", location, fragmentType, iceLines(offer.SDP), "If-Match", "*")
 	switch {
 	case err != nil:
 		return false, err
@@ -280,7 +281,7 @@ func (w *watcher) keep(servers []camio.ICEServer, stop <-chan struct{}) {
 		pc := w.pc
 		w.mu.Unlock()
 		state := pc.ConnectionState()
-		if state == webrtc.PeerConnectionStateConnected || state == webrtc.PeerConnectionStateConnecting {
+		if state == webrtc.PeerConnectionStateConnected || state == webrtc.PeerConnectionStateConnecting && pc.PendingLocalDescription() == nil {
 			continue
 		}
 		gone, err := state == webrtc.PeerConnectionStateClosed, error(nil)
