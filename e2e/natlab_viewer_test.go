@@ -151,15 +151,10 @@ func (w *watcher) peer(servers []camio.ICEServer) (*webrtc.PeerConnection, error
 		wait(0) // a browser takes what works first
 	}
 	media, registry := &webrtc.MediaEngine{}, &interceptor.Registry{}
-	// Without RTX: this library's receiver does not see what came by it, asks for it again and again, and its own feedback then
-	// counts the copies as lost.
-	h264 := webrtc.RTPCodecParameters{PayloadType: 102, RTPCodecCapability: webrtc.RTPCodecCapability{
-		MimeType: webrtc.MimeTypeH264, ClockRate: 90000, SDPFmtpLine: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
-	}}
-	if err := media.RegisterCodec(h264, webrtc.RTPCodecTypeVideo); err != nil {
+	if err := media.RegisterDefaultCodecs(); err != nil {
 		return nil, err
 	}
-	registry.Add(counterFactory{w}) // next to the wire
+	registry.Add(counterFactory{w})                                                 // next to the wire
 	patient := webrtc.WithNackGeneratorOptions(nack.GeneratorMaxNacksPerPacket(10)) // as browsers
 	if err := webrtc.RegisterDefaultInterceptorsWithOptions(media, registry, patient); err != nil {
 		return nil, err
