@@ -30,7 +30,7 @@ func (a *Agent) newAnnouncements() error {
 	if err != nil || addr.Port == 0 {
 		return err
 	}
-	text := []string{"path=/", "mac=" + a.id.MAC, "model=" + a.id.Model}
+	text := []string{"path=/", "mac=" + a.id.MAC, "model=" + a.id.Model[:min(len(a.id.Model), 200)]}
 	if _, port, err := net.SplitHostPort(a.cfg.httpsAddress()); err == nil {
 		text = append(text, "https="+port)
 	}

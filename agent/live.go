@@ -47,7 +47,7 @@ func (a *Agent) liveRoutes(s *web.Server) {
 	for _, path := range []string{"/whep", "/whep/{session}", "/cameras/{camera}/whep", "/cameras/{camera}/whep/{session}"} {
 		s.HandleOpen("OPTIONS "+path, h)
 		for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
-			s.HandleDigest(method+" "+path, h)
+			s.HandleView(method+" "+path, h)
 		}
 	}
 }

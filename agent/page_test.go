@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"camward/web"
 )
 
 const pagePassword = "the page's password"
@@ -104,20 +107,45 @@ func (v *visitor) refused(method, path, body string, want int) string {
 	return fault.Error
 }
 
-func TestThePagesAPIWantsThePassword(t *testing.T) {
+// fill makes a path of a pattern of http.ServeMux.
+var fill = strings.NewReplacer("{camera}", "front", "{name}", "front", "{session}", "x", "{id}", "x", "{$}", "")
+
+func TestEveryRouteWantsThePassword(t *testing.T) {
 	v := visit(t, t.TempDir(), false)
-	for _, route := range []string{"GET /api/cameras/front/detection", "PUT /api/cameras/front/detection", "DELETE /api/cameras/front/detection",
-		"GET /api/cameras/front/controls", "PUT /api/cameras/front/controls", "GET /api/queue", "POST /api/queue/retry", "GET /api/commands",
-		"POST /api/commands/x/approve", "POST /api/commands/x/refuse", "GET /api/claim", "POST /api/token/check", "GET /api/logs", "GET /api/support-bundle"} {
-		method, path, _ := strings.Cut(route, " ")
-		req, _ := http.NewRequest(method, v.base+path, nil)
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
+	routes := v.a.web.Routes()
+	for _, needed := range []string{"POST /whep", "GET /{$}", "GET /api/status", "GET /api/logs", "GET /api/support-bundle", "PUT /api/cameras/{camera}/detection",
+		"GET /stream.mjpeg", "/form/", "GET /metrics", "POST /signin"} {
+		if !slices.ContainsFunc(routes, func(r web.Route) bool { return r.Pattern == needed }) {
+			t.Errorf("the table lacks %s", needed)
 		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusUnauthorized {
-			t.Errorf("%s: %d", route, resp.StatusCode)
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, route := range routes {
+		method, path, ok := strings.Cut(fill.Replace(route.Pattern), " ")
+		if !ok {
+			method, path = http.MethodGet, method
+		}
+		for _, accept := range []string{"*/*", "text/html"} {
+			req, err := http.NewRequest(method, v.base+path, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Accept", accept)
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			refused := resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden ||
+				resp.StatusCode == http.StatusSeeOther && strings.HasPrefix(resp.Header.Get("Location"), "/signin")
+			open := route.Access == web.AccessOpen || route.Access == web.AccessSignIn
+			if !refused && !open {
+				t.Errorf("%s (%s) without the password: %s", route.Pattern, route.Access, resp.Status)
+			}
+			harmless := method == http.MethodOptions || path == "/healthz" || strings.HasPrefix(path, "/page/")
+			if route.Access == web.AccessOpen && !harmless {
+				t.Errorf("%s is open", route.Pattern)
+			}
 		}
 	}
 }

@@ -39,8 +39,8 @@ func (a *Agent) viewRoutes(s *web.Server) {
 	}
 	for path, show := range map[string]func(http.ResponseWriter, *http.Request, *pipeline) error{"snapshot.jpg": snapshot, "stream.mjpeg": stream} {
 		h := a.withCamera(show)
-		s.HandleDigest("GET /cameras/{name}/"+path, h)
-		s.HandleDigest("GET /"+path, h)
+		s.HandleView("GET /cameras/{name}/"+path, h)
+		s.HandleView("GET /"+path, h)
 	}
 }
 

@@ -51,6 +51,7 @@ func newWire(t *testing.T, from string, h http.Handler) *wire {
 		t.Fatal(err)
 	}
 	s.HandleDigest("/form/", h)
+	s.HandleView("/whep", h)
 	s.Handle("/page", text("page"))
 	w := &wire{Server: s, secret: secret}
 	guard := s.guard()
@@ -156,6 +157,11 @@ func TestADigestRouteDoesNotTakeThePasswordInTheOpen(t *testing.T) {
 		}
 	}
 	w := newWire(t, elsewhere, text("000 Success\n"))
+	for _, by := range []string{"--basic", "--digest"} {
+		if got := run(t, "curl", "-s", by, "-u", "admin:"+w.secret, w.url+"/whep"); got != "000 Success\n" {
+			t.Errorf("%s on a view route: %q", by, got)
+		}
+	}
 	if got := run(t, "curl", "-s", "--basic", "-u", "admin:"+w.secret, w.url+"/page"); got != "page" {
 		t.Errorf("Basic on another route: %q", got)
 	}

@@ -65,8 +65,8 @@ func (s *Server) admits(w http.ResponseWriter, r *http.Request, access Access, l
 		toSignIn(w, r)
 		return false
 	default:
-		digest, ok := s.signedIn(w, r, p, access == AccessDigest)
-		if !ok || digest {
+		digest, ok := s.signedIn(w, r, p, access)
+		if !ok || digest || access == AccessView {
 			return ok
 		}
 	}

@@ -26,9 +26,9 @@ func withRoutes(t *testing.T, listen string, p *Password) *Server {
 	s.HandleOpen("GET /page/", text("open"))
 	s.HandleOpen("GET /healthz", text("open"))
 	s.Handle("GET /api/status", text(guarded))
-	s.HandleDigest("POST /whep", text(guarded))
+	s.HandleView("POST /whep", text(guarded))
 	s.HandleDigest("/form/", text(guarded))
-	s.HandleDigest("GET /cameras/{camera}/snapshot.jpg", text(guarded))
+	s.HandleView("GET /cameras/{camera}/snapshot.jpg", text(guarded))
 	s.HandlePage("GET /{$}", text(guarded))
 	s.HandlePage("GET /api/logs", text(guarded))
 	s.HandlePage("PUT /api/cameras/{camera}/controls", text(guarded))
@@ -59,7 +59,7 @@ func TestSignInIsEnforcedOnEveryRoute(t *testing.T) {
 	for _, listen := range []string{":0", "127.0.0.1:0"} {
 		s := withRoutes(t, listen, p)
 		want := map[Access][]int{
-			AccessOpen: {200}, AccessPassword: {401}, AccessDigest: {401}, AccessPage: {401, 303}, AccessControl: {403},
+			AccessOpen: {200}, AccessPassword: {401}, AccessDigest: {401}, AccessView: {401}, AccessPage: {401, 303}, AccessControl: {403},
 			AccessSignIn: {200, 403, 303},
 		}
 		if n := len(s.Routes()); n != 13 {
@@ -100,7 +100,7 @@ func TestWithoutAPasswordTheDeviceItselfMayAskForAllButThePage(t *testing.T) {
 	for _, route := range s.Routes() {
 		method, path := example(route.Pattern)
 		w := ask(s, "127.0.0.1:1", method, "http://localhost:8090"+path, "")
-		want := map[Access]int{AccessOpen: 200, AccessPassword: 200, AccessDigest: 200, AccessPage: 403, AccessControl: 403, AccessSignIn: 403}[route.Access]
+		want := map[Access]int{AccessOpen: 200, AccessPassword: 200, AccessDigest: 200, AccessView: 200, AccessPage: 403, AccessControl: 403, AccessSignIn: 403}[route.Access]
 		if w.Code != want {
 			t.Errorf("%s: %d %s", route.Pattern, w.Code, w.Body)
 		}

@@ -13,16 +13,16 @@ import (
 
 // signedIn says whether the request carries the password, and whether it proves it by Digest; if not, it has been answered.
 //
-// A digest route takes Digest, and Basic only where nobody can read along: over TLS and from the device itself. The
-// other routes take Basic.
-func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, p *Password, byDigest bool) (digest, ok bool) {
+// A digest route takes Digest, and Basic only where nobody can read along: over TLS and from the device itself. A view route takes both.
+// The other routes take Basic.
+func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, p *Password, access Access) (digest, ok bool) {
 	from := clientAddress(r)
 	if wait := s.limit.wait(from); wait > 0 {
 		tooMany(w, wait)
 		return false, false
 	}
-	digest = byDigest && p.digests()
-	basic := !digest || r.TLS != nil || fromDevice(r)
+	digest = (access == AccessDigest || access == AccessView) && p.digests()
+	basic := !digest || access == AccessView || r.TLS != nil || fromDevice(r)
 	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	got, tried := malformed, true
 	switch {

@@ -79,6 +79,7 @@ const (
 	AccessOpen     Access = "open"     // nothing
 	AccessPassword Access = "password" // a session, or Basic
 	AccessDigest   Access = "digest"   // a session, Digest, or Basic where nobody can read along
+	AccessView     Access = "view"     // a session, Digest or Basic
 	AccessPage     Access = "page"     // a session, or Basic; there must be a password
 	AccessControl  Access = "control"  // the key in the state directory
 	AccessSignIn   Access = "sign-in"  // nothing: these give a session and end it
@@ -168,6 +169,11 @@ func (s *Server) HandleDigest(pattern string, h http.Handler) {
 		s.log.Warn("the password file has no digests, so every route takes Basic, which sends the password as it is; camward password --reset makes a new one with digests")
 	}
 }
+
+// HandleView adds a route that shows a picture to programs. It is as those of HandleDigest, but takes Basic everywhere: most recorders
+// know nothing else, and many of them only plain HTTP. Other sites' pages may ask with a password that they were given, so a route that
+// changes anything must want what a browser sends from there only with leave (CORS): another method or type than a form's.
+func (s *Server) HandleView(pattern string, h http.Handler) { s.add(pattern, AccessView, h) }
 
 // Address is where the server listens, nil before Run has bound it.
 func (s *Server) Address() *net.TCPAddr { return s.bound.Load() }

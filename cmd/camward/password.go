@@ -17,14 +17,14 @@ import (
 
 const passwordExample = `camward password                    (whether there is one)
   camward password --reset            (a new random one, printed)
-  camward password --set              (asks for it)
-  camward password --set < file       (its first line)`
+  camward password --new              (asks for it)
+  camward password --new < file       (its first line)`
 
 func passwordVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error {
 	var c configFlags
 	c.register(fs)
 	reset := fs.Bool("reset", false, "make a new random password and print it")
-	set := fs.Bool("set", false, "ask for a new password, or read it from standard input")
+	set := fs.Bool("new", false, "ask for a new password, or read it from standard input")
 	return func(_ context.Context, _ []string, std stdio) error {
 		cfg, err := c.load()
 		if err != nil {
@@ -33,16 +33,16 @@ func passwordVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error
 		had := agent.HasPassword(cfg.StateDir)
 		switch {
 		case *reset && *set:
-			return fmt.Errorf("%w: --set and --reset are two ways to the same", errMisused)
+			return fmt.Errorf("%w: --new and --reset are two ways to the same", errMisused)
 		case *set:
 			err = setPassword(cfg.StateDir, std.err)
 		case *reset:
 			err = resetPassword(cfg.StateDir, std)
 		case had:
-			fmt.Fprintf(std.out, "a password is set for user %s; it is not kept as text. A new one: camward password --set or --reset\n", agent.User)
+			fmt.Fprintf(std.out, "a password is set for user %s; it is not kept as text. A new one: camward password --new or --reset\n", agent.User)
 			return nil
 		default:
-			fmt.Fprintln(std.out, "no password is set yet; the first start that listens beyond the loopback makes one, and so does camward password --set")
+			fmt.Fprintln(std.out, "no password is set yet; the first start that listens beyond the loopback makes one, and so does camward password --new")
 			return nil
 		}
 		if err == nil && !had {

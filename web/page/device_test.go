@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"camward/live"
 	"camward/web/page"
 )
 
@@ -43,10 +44,12 @@ type device struct {
 	url    string
 	names  []string
 	scenes map[string]*scene
+	live   *live.Server
 
 	mu        sync.Mutex
 	out       bool // signed out
 	noLive    bool // this build has no encoder
+	offers    int  // sessions asked for
 	detection map[string]detection
 	puts      []detection
 	controls  []obj
@@ -91,12 +94,13 @@ func newDeviceOf(t testing.TB, w, h int, names ...string) *device {
 // handler stands before all routes as package web does.
 func (d *device) handler() http.Handler {
 	mux := http.NewServeMux()
-	live := newLive(d.t, d.names, d.scenes).Handler()
+	d.live = newLive(d.t, d.names, d.scenes)
+	view := d.live.Handler()
 	open := map[string]bool{"/page/style.css": true, "/page/icon.svg": true, "/signin": true}
 	mux.Handle("GET /{$}", page.Index())
 	mux.Handle("GET /page/", page.Files())
 	mux.HandleFunc("GET /signin", func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, `<!doctype html><html lang="en"><title>Sign in</title><link rel="icon" href="/page/icon.svg"><link rel="stylesheet" href="/page/style.css"><main class="card signin"><h1>camward</h1><form method="post" action="/signin"><label for="p">Password</label><input id="p" type="password"><p class="error">This is not the password.</p><p><button>Sign in</button></p></form></main>`)
+		io.WriteString(w, `<!doctype html><html lang="en"><title>Sign in</title><link rel="icon" href="/page/icon.svg"><link rel="stylesheet" href="/page/style.css"><main class="card signin"><h1>camward</h1><form method="post" action="/signin"><input name="username" autocomplete="username" value="admin" hidden><label for="p">Password</label><input id="p" type="password" autocomplete="current-password"><p class="error">This is not the password.</p><p><button>Sign in</button></p></form></main>`)
 	})
 	mux.HandleFunc("POST /signout", func(w http.ResponseWriter, r *http.Request) {
 		d.change(func() { d.out = true })
@@ -107,7 +111,10 @@ func (d *device) handler() http.Handler {
 			http.Error(w, "this build has no H.264 encoder and the camera delivers none: use MJPEG", http.StatusNotImplemented)
 			return
 		}
-		live.ServeHTTP(w, r)
+		if r.Method == http.MethodPost {
+			d.change(func() { d.offers++ })
+		}
+		view.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET /cameras/{camera}/stream.mjpeg", func(w http.ResponseWriter, r *http.Request) { d.scenes[r.PathValue("camera")].stream(w, r) })
 	d.api(mux)

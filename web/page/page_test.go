@@ -176,10 +176,7 @@ func TestAnAreaIsDrawnOnThePicture(t *testing.T) {
 			tab.Do(chromedp.Navigate(d.url + "/#motion"))
 			shows(tab)
 			tab.Wait("the areas are known", `!document.getElementById('draw').disabled`, patience)
-			tab.Shot("before draw")
-			tab.Do(click("draw"))
-			tab.Shot("before include")
-			tab.Do(click("add-include"))
+			tab.Do(click("draw"), click("add-include"))
 			tt.pointer.tap(t, tab, [2]float64{0.2, 0.2}, [2]float64{0.8, 0.2}, [2]float64{0.8, 0.7}, [2]float64{0.3, 0.8}, [2]float64{0.2, 0.2})
 			tt.pointer.drag(t, tab, [2]float64{0.8, 0.7}, [2]float64{0.9, 0.6})
 			tt.pointer.drag(t, tab, [2]float64{0.5, 0.2}, [2]float64{0.5, 0.1}) // the middle of an edge becomes a corner

@@ -1,4 +1,4 @@
-// What all parts of the page use: elements, the API, figures in words.
+// What all parts use: elements, the API, figures in words.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -9,23 +9,19 @@ export function el(tag, properties = {}, ...children) {
 	return e;
 }
 
-// say sets an element's text, and leaves it alone if it has it: a live region would be read out anew.
+// say sets an element's text if it is another: a live region would be read out anew.
 export function say(id, text) {
-	const e = typeof id === 'string' ? $(id) : id;
+	const e = $(id);
 	if (e.textContent !== text) e.textContent = text;
 }
 
-// verdict says something with a colour: good, warn, bad, or none.
+// verdict says something in a colour: good, warn, bad, or none.
 export function verdict(id, text, kind = '') {
 	say(id, text);
 	$(id).dataset.kind = kind;
 }
 
-export function signIn() {
-	location.assign('/signin');
-}
-
-// A Problem is what the camera said against a request, in its words.
+// A Problem is what the camera said against a request; status 0: it said nothing.
 export class Problem extends Error {
 	constructor(message, status) {
 		super(message);
@@ -33,30 +29,25 @@ export class Problem extends Error {
 	}
 }
 
-// api asks the camera. A body is sent as JSON. It throws a Problem with words for the reader.
-export async function api(path, method = 'GET', body = undefined) {
-	const headers = {Accept: 'application/json'};
-	if (body !== undefined) headers['Content-Type'] = 'application/json';
-	let r;
-	try {
-		r = await fetch(path, {method, headers, body: body === undefined ? null : JSON.stringify(body), cache: 'no-store'});
-	} catch {
-		throw new Problem('The camera does not answer.', 0);
-	}
-	if (r.status === 401) signIn();
-	const text = await r.text();
-	let value;
-	try {
-		value = JSON.parse(text);
-	} catch {
-		if (r.ok && !text) return {};
-		throw new Problem(text.trim().slice(0, 300) || `The camera answered ${r.status}.`, r.status);
-	}
-	if (!r.ok) throw new Problem(value.error || `The camera answered ${r.status}.`, r.status);
-	return value;
+// api asks the camera, with a body as JSON if there is one. What fails is thrown as a Problem.
+export async function api(path, method, body) {
+	const r = await request(path, {method, headers: body && {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
+	return r.json();
 }
 
-// latest gives a function that sends what it is given, one request at a time. What comes meanwhile is merged by key, and goes in one.
+// request is a fetch that throws a Problem for all that is no success, and leads to the form who is not signed in.
+export async function request(url, options) {
+	const r = await fetch(url, options).catch(() => { throw new Problem('The camera does not answer.', 0); });
+	if (r.status === 401) location.assign('/signin');
+	if (r.ok) return r;
+	let text = (await r.text()).trim();
+	try {
+		text = JSON.parse(text).error;
+	} catch { /* not all errors are JSON */ }
+	throw new Problem(text?.slice(0, 300) || `The camera answered ${r.status}.`, r.status);
+}
+
+// latest gives a function that sends values, one request at a time. What comes meanwhile is merged and goes in one.
 export function latest(send) {
 	let next, busy;
 	return async (values) => {
@@ -72,7 +63,7 @@ export function latest(send) {
 	};
 }
 
-// repeat calls f now and each period while wanted() holds, never twice at a time. The function it gives makes it ask at once.
+// repeat calls f each period while wanted() holds, one call at a time. What it returns calls it at once.
 export function repeat(period, wanted, f) {
 	let timer, running, again;
 	const run = async () => {
@@ -90,7 +81,7 @@ export function repeat(period, wanted, f) {
 
 export const percent = (share) => {
 	const p = share * 100;
-	return `${p >= 10 ? p.toFixed(0) : p >= 1 ? p.toFixed(1) : p.toFixed(2)} %`;
+	return `${p.toFixed(p >= 10 ? 0 : p >= 1 ? 1 : 2)} %`;
 };
 
 export function bytes(n) {
@@ -110,7 +101,5 @@ export function span(seconds) {
 
 // ago is by this browser's clock, which may differ from the camera's.
 export const ago = (time) => `${span((Date.now() - new Date(time)) / 1000)} ago`;
-
-export const clock = (time) => new Date(time).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit'});
 
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;

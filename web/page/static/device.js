@@ -1,23 +1,18 @@
-// Who this device is, its log, and the file for support.
+// Who this device is, and its log.
 
-import {$, el, say, api, repeat, clock, plural, span} from './base.js';
+import {$, el, say, api, repeat, plural, span} from './base.js';
 
 const maxLines = 1000; // on the page
-const levels = ['debug', 'info', 'warn', 'error'];
+const log = $('log');
 
 let page, ask, next = 0, lines = [];
 
 export function begin(shared) {
 	page = shared;
 	$('log-level').onchange = draw;
-	$('follow').onchange = bottom;
+	$('follow').onchange = follow;
 	$('copy').onclick = copy;
-	$('log').onscroll = () => {
-		const box = $('log');
-		const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
-		if (!atEnd && !box.dataset.moving) $('follow').checked = false;
-		delete box.dataset.moving;
-	};
+	for (const type of ['onwheel', 'ontouchmove', 'onkeydown']) log[type] = () => { $('follow').checked = false; };
 	ask = repeat(2000, () => page.showing('device'), load);
 }
 
@@ -30,70 +25,56 @@ async function load() {
 		const r = await api(`/api/logs?after=${next}`);
 		if (r.next < next) lines = []; // the camera has started anew and has sent all
 		next = r.next;
-		say('log-state', '');
-		if (!r.lines?.length) return;
-		lines = lines.concat(r.lines).slice(-maxLines);
+		if (!r.lines.length) return;
+		lines = [...lines, ...r.lines].slice(-maxLines);
 		draw();
 	} catch (e) {
 		say('log-state', e.message);
 	}
 }
 
-const level = (l) => Math.max(0, levels.indexOf(l.level) < 0 ? 3 : levels.indexOf(l.level));
+const level = (l) => ['debug', 'info', 'warn'].indexOf(l.level) + 1 || 4; // what is worse than a warning is an error
 const fields = (l) => Object.entries(l.fields || {}).map(([k, v]) => ` ${k}=${typeof v === 'string' ? v : JSON.stringify(v)}`).join('');
-const chosen = () => lines.filter((l) => level(l) >= Number($('log-level').value));
+const chosen = () => lines.filter((l) => level(l) >= $('log-level').value);
 
 function draw() {
-	const list = chosen();
-	$('log').replaceChildren(...list.map((l) => el('div', {className: `l${level(l)}`},
-		el('time', {textContent: clock(l.time), dateTime: l.time}), ' ', el('b', {textContent: l.from || ''}), ` ${l.text}`, el('span', {className: 'soft', textContent: fields(l)}))));
-	if (!list.length) $('log').append(el('div', {className: 'soft', textContent: 'Nothing of that kind.'}));
-	bottom();
+	log.replaceChildren(...chosen().map((l) => {
+		return el('div', {className: ['', '', '', 'warn', 'bad'][level(l)]}, new Date(l.time).toLocaleTimeString(), ' ', el('b', {}, l.from || ''), ` ${l.text}`, el('span', {className: 'soft'}, fields(l)));
+	}));
+	follow();
 }
 
-function bottom() {
-	if (!$('follow').checked) return;
-	$('log').dataset.moving = 'yes';
-	$('log').scrollTop = $('log').scrollHeight;
+function follow() {
+	if ($('follow').checked) log.scrollTop = log.scrollHeight;
 }
 
-// copy works without HTTPS too, where browsers have no clipboard for pages but by the old way.
-async function copy() {
-	const text = chosen().map((l) => `${l.time} ${l.level} ${l.from || ''} ${l.text}${fields(l)}\n`).join('');
-	try {
-		await navigator.clipboard.writeText(text);
-		say('log-state', 'Copied.');
-	} catch {
-		const area = el('textarea', {value: text, className: 'away'});
-		document.body.append(area);
-		area.select();
-		say('log-state', document.execCommand('copy') ? 'Copied.' : 'The browser does not let the page copy.');
-		area.remove();
-	}
+// copy works without HTTPS too, where browsers have no clipboard for pages but the old one.
+function copy() {
+	const area = el('textarea', {className: 'away', value: chosen().map((l) => `${l.time} ${l.level} ${l.from || ''} ${l.text}${fields(l)}\n`).join('')});
+	document.body.append(area);
+	area.select();
+	say('log-state', document.execCommand('copy') ? 'Copied.' : 'The browser does not let the page copy.');
+	area.remove();
 }
 
 // known shows the status.
 export function known(s) {
-	const id = s.identity || {};
+	const id = s.identity;
 	const rows = [
-		['Version', s.version], ['MAC address', (id.mac || '').replace(/(..)(?=.)/g, '$1:')],
-		['Maker and model', [id.maker, id.model].filter(Boolean).join(' ')], ['Serial number', id.serial], ['Firmware', id.firmware],
-		['Running for', span(s.uptime_s)], ['HTTPS fingerprint', s.https_fingerprint],
-		...s.cameras.flatMap((c) => camera(c, s)),
+		['Version', s.version], ['MAC address', id.mac.replace(/..(?=.)/g, '$&:')], ['Maker and model', `${id.maker} ${id.model}`],
+		['Serial number', id.serial], ['Firmware', id.firmware], ['Running for', span(s.uptime_s)], ['HTTPS fingerprint', s.https_fingerprint],
+		['Disk', s.spool_error], ...s.cameras.flatMap((c) => camera(c, s.live?.viewers || [])),
 	];
-	$('facts').replaceChildren(...rows.filter((r) => r[1]).map(([k, v]) => el('div', {}, el('dt', {textContent: k}), el('dd', {textContent: v}))));
+	$('facts').replaceChildren(...rows.filter((r) => r[1]).map(([k, v]) => el('div', {}, el('dt', {}, k), el('dd', {}, v))));
 }
 
-function camera(c, s) {
-	const {capture: p, motion, clip} = c;
-	const f = p.format || {};
-	const picture = f.width ? `${f.format} ${f.width}×${f.height}${f.rate ? `, ${Math.round(f.rate)} a second` : ''}` : 'no pictures';
-	const viewers = (s.live?.viewers || []).filter((v) => v.camera === c.name).length;
+function camera({name, capture: c, motion, clip}, viewers) {
+	const f = c.format || {};
+	const picture = f.width ? `${f.format} ${f.width}×${f.height}, ${Math.round(f.rate)} a second` : 'no pictures';
 	return [
-		[`Camera ${c.name}`, `${[p.card, p.device].filter(Boolean).join(', ') || p.source} · ${picture}`],
-		['', p.last_error && !p.running ? p.last_error : ''],
-		['Pictures lost', p.drops + p.errored ? `${p.drops} missing, ${p.errored} broken, of ${p.frames}` : ''],
-		['Watching now', plural(viewers, 'viewer')],
-		['Since the start', `${plural(motion?.events || 0, 'stretch', 'stretches')} of motion, ${plural(clip?.clips || 0, 'clip')}${clip?.last_error ? `; ${clip.last_error}` : ''}`],
+		[`Camera ${name}`, `${c.card} ${c.device || c.source} · ${picture}`],
+		['Trouble', [c.running ? '' : c.last_error, clip.last_error].filter(Boolean).join('; ')],
+		['Since the start', `${plural(motion.events, 'stretch', 'stretches')} of motion, ${plural(clip.clips, 'clip')}; ${c.drops + c.errored} of ${plural(c.frames, 'picture')} lost`],
+		['Watching now', plural(viewers.filter((v) => v.camera === name).length, 'viewer')],
 	];
 }

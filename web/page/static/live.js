@@ -1,22 +1,20 @@
-// The live picture by WHEP (RFC 9725). A Live comes back by itself when the way breaks: first by an ICE restart, then by
-// a new session.
+// The live picture by WHEP (RFC 9725). When its way breaks it comes back by an ICE restart, else by a new session.
 
-import {Problem, signIn} from './base.js';
+import {Problem, request} from './base.js';
 
-const connectWithin = 8000; // ms; then this try has failed
-const brokenFor = 1500; // ms of silence that ICE may mend by itself
+const connectWithin = 8000; // ms
 const restartWithin = 4000;
+const mendsItself = 1500; // ms of silence before a restart
+const missed = -1; // a Problem's status: the media does not come
 
 export class Live {
-	// on.track(stream), on.message(object), on.state(name, text): name is connecting, live, problem, or unusable, where text
-	// says why this browser cannot watch in this way.
+	// on: track(stream); message(object); state(name, text) with connecting, live, problem, or unusable: not in this way, here.
 	constructor(on) {
 		this.on = on;
 		this.run = 0; // what belongs to an earlier run is dropped
 		this.misses = 0; // tries in a row that did not get through
 	}
 
-	// watch begins with a camera, or anew.
 	watch(camera) {
 		this.stop();
 		this.camera = camera;
@@ -24,161 +22,146 @@ export class Live {
 			this.on.state('unusable', 'This browser has no WebRTC.');
 			return;
 		}
-		this.open();
+		this.on.state('connecting', 'Connecting to the camera…');
+		this.guard(this.open());
 	}
 
 	// stop ends the session, also while the page goes away.
 	stop() {
+		const {pc} = this;
 		this.run++;
-		this.restarting = false;
 		clearTimeout(this.timer);
-		this.pc?.close();
-		this.pc = undefined;
-		if (this.session) fetch(this.session, {method: 'DELETE', keepalive: true}).catch(() => {});
-		this.session = undefined;
+		if (this.session) end(this.session).finally(() => pc.close());
+		else pc?.close();
+		this.pc = this.session = undefined;
+		this.restarting = false;
+	}
+
+	// guard has a step's failure told, unless another run has begun.
+	guard(step) {
+		const {run} = this;
+		step.catch((e) => run === this.run && this.failed(e));
+	}
+
+	within(limit, text) {
+		this.later(() => this.failed(new Problem(text, missed)), limit);
+	}
+
+	later(f, time) {
+		clearTimeout(this.timer);
+		this.timer = setTimeout(f, time);
 	}
 
 	async open() {
-		const run = this.run;
-		this.on.state('connecting', 'Connecting to the camera…');
-		try {
-			await this.offer(run);
-		} catch (e) {
-			if (run === this.run) this.failed(e);
-		}
-	}
-
-	async offer(run) {
+		const {run} = this;
 		const pc = this.pc = new RTCPeerConnection({bundlePolicy: 'max-bundle'});
-		this.waiting = [];
-		this.timer = setTimeout(() => this.failed(new Problem('The picture does not get through.', 0)), connectWithin);
-		const channel = pc.createDataChannel('detector', {ordered: false, maxRetransmits: 0});
-		channel.onmessage = (e) => run === this.run && this.on.message(JSON.parse(e.data));
-		const {receiver} = pc.addTransceiver('video', {direction: 'recvonly'});
-		receiver.jitterBufferTarget = 0; // an installer turns the lens by what is seen: late is worse than jerky
+		const ours = (f) => (e) => run === this.run && f(e);
+		this.within(connectWithin, 'The picture does not get through.');
+		pc.createDataChannel('detector', {ordered: false, maxRetransmits: 0}).onmessage = ours((e) => this.on.message(JSON.parse(e.data)));
+		pc.addTransceiver('video', {direction: 'recvonly'}).receiver.jitterBufferTarget = 0; // late is worse than jerky
 		pc.ontrack = (e) => this.on.track(new MediaStream([e.track]));
-		pc.onicecandidate = (e) => e.candidate?.candidate && this.trickle(e.candidate);
-		pc.onconnectionstatechange = () => run === this.run && this.changed(pc.connectionState);
+		pc.onicegatheringstatechange = ours(() => this.trickle());
+		pc.onconnectionstatechange = ours(() => this.changed());
 		await pc.setLocalDescription();
-		const r = await send(`/cameras/${encodeURIComponent(this.camera)}/whep`, 'POST', 'application/sdp', pc.localDescription.sdp);
-		const location = new URL(r.headers.get('Location'), r.url).href;
+		const r = await send(`/cameras/${encodeURIComponent(this.camera)}/whep`, 'POST', 'sdp', pc.localDescription.sdp);
+		const session = new URL(r.headers.get('Location'), r.url).href;
+		const answer = await r.text();
 		if (run !== this.run) {
-			fetch(location, {method: 'DELETE', keepalive: true}).catch(() => {});
+			end(session);
 			return;
 		}
-		this.session = location;
-		this.etag = r.headers.get('ETag');
-		this.answer = await r.text();
-		await pc.setRemoteDescription({type: 'answer', sdp: this.answer});
+		await this.accept(session, r, answer);
+	}
+
+	async accept(session, r, answer) {
+		this.etag = r.headers.get('ETag') || this.etag;
+		this.answer = answer;
+		await this.pc.setRemoteDescription({type: 'answer', sdp: answer});
+		this.session = session;
 		this.trickle();
 	}
 
-	// trickle tells the camera this side's addresses as they are found, in as few requests as there can be.
-	trickle(candidate) {
-		if (candidate) this.waiting.push(candidate);
-		if (!this.session || !this.waiting.length || this.trickling) return;
-		const lines = this.waiting.splice(0).map((c) => `a=${c.candidate}`);
-		this.trickling = true;
-		send(this.session, 'PATCH', fragment, this.ice() + lines.join('\r\n') + '\r\n', this.etag)
-			.catch(() => {}) // without them, the camera learns the address from what comes from it
-			.finally(() => {
-				this.trickling = false;
-				this.trickle();
-			});
+	// trickle tells the camera where this side can be reached; else it learns that from what comes.
+	trickle() {
+		if (this.session && this.pc.iceGatheringState === 'complete') this.patch(this.session).catch(() => {});
 	}
 
-	// ice is the head of a fragment (RFC 8840): this side's credentials and the section that the candidates are of.
-	ice() {
-		const sdp = this.pc.localDescription.sdp;
-		const line = (name) => sdp.match(new RegExp(`^a=${name}:.*$`, 'm'))[0].trim();
-		return [line('ice-ufrag'), line('ice-pwd'), sdp.match(/^m=.*$/m)[0].trim(), line('mid'), ''].join('\r\n');
+	// patch sends a fragment (RFC 8840) with this side's credentials and candidates.
+	patch(session) {
+		const lines = this.pc.localDescription.sdp.match(/^(m=.*|a=(ice-ufrag|ice-pwd|mid|candidate):.*)$/gm).map((l) => l.trim());
+		const first = (start) => lines.find((l) => l.startsWith(start));
+		const head = ['a=ice-ufrag', 'a=ice-pwd', 'm=', 'a=mid'].map(first);
+		return send(session, 'PATCH', 'trickle-ice-sdpfrag', [...head, ...lines.filter((l) => l.startsWith('a=candidate')), ''].join('\r\n'), this.etag);
 	}
 
-	changed(state) {
-		clearTimeout(this.timer);
+	changed() {
+		const state = this.pc.connectionState;
 		if (state === 'connected') {
+			clearTimeout(this.timer);
 			this.misses = 0;
 			this.restarting = false;
 			this.on.state('live', '');
-		} else if (state === 'disconnected') {
-			this.timer = setTimeout(() => this.restart(), brokenFor);
+		} else if (state === 'disconnected' && !this.restarting) {
+			this.later(() => this.restart(), mendsItself);
 		} else if (state === 'failed') {
-			if (this.restarting) this.failed(new Problem('The connection broke.', 0));
-			else this.restart();
-		} else if (state !== 'closed') {
-			this.timer = setTimeout(() => this.failed(new Problem('The picture does not get through.', 0)), connectWithin);
+			this.restart();
 		}
 	}
 
-	// restart looks for another way within the same session: the phone may have gone from one network to the next.
-	async restart() {
-		const run = this.run;
+	// restart looks for another way within the session: the phone may have changed networks.
+	restart() {
+		if (this.restarting || !this.session) {
+			this.failed(new Problem('The connection broke.', missed));
+			return;
+		}
 		this.restarting = true;
 		this.on.state('connecting', 'The connection broke. Looking for another way…');
-		this.timer = setTimeout(() => this.failed(new Problem('The connection broke.', 0)), restartWithin);
-		try {
-			const {pc, session} = this;
-			this.session = undefined; // candidates wait until the camera knows of the new credentials
-			pc.restartIce();
-			await pc.setLocalDescription();
-			this.session = session;
-			const r = await send(session, 'PATCH', fragment, this.ice(), this.etag);
-			const text = await r.text();
-			if (run !== this.run) return;
-			this.etag = r.headers.get('ETag') || this.etag;
-			this.answer = merged(this.answer, text);
-			await pc.setRemoteDescription({type: 'answer', sdp: this.answer});
-			this.trickle();
-		} catch (e) {
-			if (run === this.run) this.failed(e);
-		}
+		this.within(restartWithin, 'The connection broke.');
+		this.guard(this.renew());
 	}
 
-	// failed says why and tries again, later each time. Where it cannot ever work here, it says that once.
+	async renew() {
+		const {pc, run, session} = this;
+		pc.restartIce();
+		await pc.setLocalDescription();
+		const r = await this.patch(session);
+		const answer = merged(this.answer, await r.text());
+		if (run !== this.run) return;
+		await this.accept(session, r, answer);
+		this.changed(); // the old way may hold until there is a new one
+	}
+
+	// failed says why, and tries again unless that is of no use here.
 	failed(e) {
-		const camera = this.camera;
+		const {camera} = this;
 		this.stop();
+		if (e.status === missed) this.misses++;
 		if (e.status === 501 || e.status === 406) {
 			this.on.state('unusable', e.message);
-			return;
-		}
-		this.misses++;
-		if (!e.status && this.misses > 2 && e.answered !== false) {
+		} else if (this.misses > 2) {
 			this.on.state('unusable', 'WebRTC does not get through this network.');
-			return;
+		} else {
+			this.on.state('problem', e.message);
+			this.later(() => this.watch(camera), 2000);
 		}
-		this.on.state('problem', e.message || String(e));
-		this.timer = setTimeout(() => this.watch(camera), Math.min(1000 * 2 ** (this.misses - 1), 10000));
 	}
 }
 
-const fragment = 'application/trickle-ice-sdpfrag';
+const end = (session) => fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
 
-async function send(url, method, kind, body, etag) {
-	const headers = {'Content-Type': kind};
+function send(url, method, kind, body, etag) {
+	const headers = {'Content-Type': `application/${kind}`};
 	if (etag) headers['If-Match'] = etag;
-	let r;
-	try {
-		r = await fetch(url, {method, headers, body});
-	} catch {
-		throw Object.assign(new Problem('The camera does not answer.', 0), {answered: false});
-	}
-	if (r.status === 401) signIn();
-	if (!r.ok) throw new Problem((await r.text()).trim().slice(0, 300) || `The camera answered ${r.status}.`, r.status);
-	return r;
+	return request(url, {method, headers, body});
 }
 
-// merged puts a restart's credentials and candidates in place of those that the answer had.
+// merged is an answer with a restart's credentials and candidates in place of its own.
 function merged(answer, fragment) {
-	const lines = fragment.split(/\r?\n/);
-	const ufrag = lines.find((l) => l.startsWith('a=ice-ufrag:'));
-	const pwd = lines.find((l) => l.startsWith('a=ice-pwd:'));
-	const candidates = lines.filter((l) => /^a=(candidate:|end-of-candidates)/.test(l));
-	let out = answer.split(/\r?\n/).filter((l) => !/^a=(candidate:|end-of-candidates)/.test(l));
-	out = out.flatMap((l) => {
-		if (l.startsWith('a=ice-ufrag:')) return [ufrag];
-		if (l.startsWith('a=ice-pwd:')) return [pwd, ...candidates];
-		return [l];
-	});
-	return out.join('\r\n');
+	const fresh = (name) => fragment.match(new RegExp(`^a=${name}:.*$`, 'gm')) || [];
+	const lines = answer.split(/\r?\n/).filter((l) => !/^a=(candidate|end-of-candidates)/.test(l));
+	return lines.flatMap((l) => {
+		if (l.startsWith('a=ice-ufrag:')) return fresh('ice-ufrag')[0].trim();
+		if (l.startsWith('a=ice-pwd:')) return [fresh('ice-pwd')[0], ...fresh('candidate')].map((x) => x.trim());
+		return l;
+	}).join('\r\n');
 }

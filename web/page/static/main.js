@@ -8,44 +8,38 @@ import * as upload from './upload.js';
 import * as device from './device.js';
 
 const tabs = {aim, motion, upload, device};
-const parts = [view, aim, motion, upload, device];
+const names = Object.keys(tabs);
+const parts = [view, ...Object.values(tabs)];
 
-// What the parts share.
+// What the parts share: the camera's name, the tab's, the last answers about the device and the detector.
 const page = {
-	camera: '',
-	tab: '',
-	status: undefined,
-	detection: undefined,
 	showing: (tab) => !document.hidden && page.tab === tab,
 	tell: (message) => parts.forEach((p) => p.told?.(message)),
 };
 
 // Where the picture is out of sight, the camera need not make it.
 const narrow = matchMedia('(max-width: 699px)');
-const watched = () => !document.hidden && (!narrow.matches || page.tab === 'aim' || page.tab === 'motion');
 let watching;
 
-function watchOrStop() {
-	if (watched() === watching) return;
-	watching = watched();
-	if (watching) view.watch();
+function watchOrStop(away) {
+	const wanted = away !== true && !document.hidden && (!narrow.matches || page.tab === 'aim' || page.tab === 'motion');
+	if (wanted === watching) return;
+	watching = wanted;
+	if (wanted) view.watch();
 	else view.stop();
 }
 
-function open(tab, focus) {
-	if (!tabs[tab]) tab = 'aim';
+function open() {
+	const tab = names.find((n) => `#${n}` === location.hash) || 'aim';
 	const old = page.tab;
-	page.tab = tab;
-	document.body.dataset.tab = tab;
-	for (const name of Object.keys(tabs)) {
-		const button = $(`tab-${name}`);
-		button.ariaSelected = name === tab;
-		button.tabIndex = name === tab ? 0 : -1;
+	page.tab = document.body.dataset.tab = tab;
+	for (const name of names) {
+		$(`tab-${name}`).ariaSelected = name === tab;
+		$(`tab-${name}`).tabIndex = name === tab ? 0 : -1;
 		$(`panel-${name}`).hidden = name !== tab;
 	}
-	if (focus) $(`tab-${tab}`).focus();
-	if (old && old !== tab) tabs[old].shown?.(false);
-	tabs[tab].shown?.(true);
+	if (old && old !== tab) tabs[old].shown(false);
+	tabs[tab].shown(true);
 	watchOrStop();
 }
 
@@ -53,31 +47,27 @@ function choose(camera) {
 	page.camera = camera;
 	sessionStorage.setItem('camera', camera);
 	$('camera').value = camera;
+	document.title = `${camera} – camward`;
 	if (watching) view.watch();
 	parts.forEach((p) => p.chosen?.());
 }
 
 // cameras fills the selector; one camera needs none.
 function cameras(list) {
-	const names = list.map((c) => c.name);
 	const select = $('camera');
-	if ([...select.options].map((o) => o.value).join('\n') !== names.join('\n')) {
-		select.replaceChildren(...names.map((n) => el('option', {value: n, textContent: n})));
-		select.value = page.camera;
-	}
-	select.hidden = names.length < 2;
+	if (select.textContent !== list.join('')) select.replaceChildren(...list.map((n) => el('option', {value: n}, n)));
+	select.hidden = list.length < 2;
 	$('name').hidden = !select.hidden;
-	say('name', names[0] || 'camward');
-	document.title = `${page.camera || names[0] || 'camera'} – camward`;
+	say('name', list[0] || 'camward');
 	const last = sessionStorage.getItem('camera');
-	if (!names.includes(page.camera) && names.length) choose(names.includes(last) ? last : names[0]);
+	if (!list.includes(page.camera) && list.length) choose(list.includes(last) ? last : list[0]);
 }
 
 async function load() {
 	try {
 		page.status = await api('/api/status');
 		$('lost').hidden = true;
-		cameras(page.status.cameras);
+		cameras(page.status.cameras.map((c) => c.name));
 		parts.forEach((p) => p.known?.(page.status));
 	} catch (e) {
 		say('lost', `${e.message} Trying again…`);
@@ -86,29 +76,23 @@ async function load() {
 }
 
 $('camera').onchange = () => choose($('camera').value);
-for (const name of Object.keys(tabs)) {
-	$(`tab-${name}`).onclick = () => { location.hash = name; };
-}
+for (const name of names) $(`tab-${name}`).onclick = () => { location.hash = name; };
 document.querySelector('.tabs').onkeydown = (e) => {
-	const by = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[e.key];
+	const by = {ArrowRight: 1, ArrowLeft: 3}[e.key];
 	if (!by) return;
-	const names = Object.keys(tabs);
-	const next = names[(names.indexOf(page.tab) + by + names.length) % names.length];
-	history.replaceState(null, '', `#${next}`);
-	open(next, true);
-	e.preventDefault();
+	const next = $(`tab-${names[(names.indexOf(page.tab) + by) % 4]}`);
+	next.click();
+	next.focus();
 };
-addEventListener('hashchange', () => open(location.hash.slice(1)));
-document.addEventListener('visibilitychange', watchOrStop);
-narrow.addEventListener('change', watchOrStop);
-addEventListener('pagehide', () => {
-	watching = false;
-	view.stop();
-});
-addEventListener('pageshow', (e) => e.persisted && watchOrStop());
 
-view.begin(page);
-for (const p of [aim, motion, upload, device]) p.begin(page);
-open(location.hash.slice(1));
+for (const p of parts) p.begin(page);
+open();
 const ask = repeat(2000, () => !document.hidden, load);
-document.addEventListener('visibilitychange', () => !document.hidden && ask());
+addEventListener('hashchange', open);
+narrow.addEventListener('change', watchOrStop);
+document.addEventListener('visibilitychange', () => {
+	watchOrStop();
+	ask();
+});
+addEventListener('pagehide', () => watchOrStop(true));
+addEventListener('pageshow', watchOrStop);

@@ -1,6 +1,6 @@
 // The live picture, what is drawn over it, and how much moves.
 
-import {$, say, percent, api} from './base.js';
+import {$, say, verdict, percent, api} from './base.js';
 import {Live} from './live.js';
 import {Overlay} from './overlay.js';
 
@@ -9,25 +9,23 @@ const stalled = 6000; // ms without a picture after which the session is begun a
 
 export const overlay = new Overlay($('overlay'));
 
-let page, heard = 0, painted = 0, live, plain = false;
+const video = $('video'), mjpeg = $('mjpeg');
+let page, live, heard = 0, painted = 0;
+let plain = ''; // why the picture comes by MJPEG, if it does
 
 export function begin(shared) {
 	page = shared;
-	const video = $('video');
-	live = new Live({
-		track: (stream) => { video.srcObject = stream; },
-		message: (m) => page.tell(m),
-		state: changed,
-	});
+	live = new Live({track: (stream) => { video.srcObject = stream; }, message: (m) => page.tell(m), state: changed});
 	video.onresize = () => shape(video.videoWidth, video.videoHeight);
 	video.onplaying = () => { $('veil').hidden = true; };
 	const count = () => {
 		painted = Date.now();
+		$('veil').hidden = true;
 		video.requestVideoFrameCallback(count);
 	};
 	video.requestVideoFrameCallback?.(count);
-	$('mjpeg').onload = () => shape($('mjpeg').naturalWidth, $('mjpeg').naturalHeight);
-	$('mjpeg').onerror = broken;
+	mjpeg.onload = () => shape(mjpeg.naturalWidth, mjpeg.naturalHeight);
+	mjpeg.onerror = broken;
 	$('again').onclick = watch;
 	$('big').onclick = () => enlarge(!document.body.classList.contains('large'));
 	document.addEventListener('keydown', (e) => e.key === 'Escape' && enlarge(false));
@@ -36,70 +34,61 @@ export function begin(shared) {
 
 // watch begins the picture anew, by WebRTC if that can be.
 export function watch() {
-	plain = false;
-	$('mjpeg').removeAttribute('src');
-	$('mjpeg').hidden = true;
-	$('video').hidden = false;
-	$('why').hidden = true;
+	show('');
 	painted = 0;
-	forget();
 	if (page.camera) live.watch(page.camera);
 }
 
 export function stop() {
 	live.stop();
-	plain = false;
-	$('mjpeg').removeAttribute('src');
-	forget();
-	link('Paused');
+	show('');
+	verdict('link', 'Paused');
 }
 
-function link(text, kind = '') {
-	say('link', text);
-	$('link').dataset.kind = kind;
+// show chooses between the two kinds of pictures.
+function show(reason) {
+	plain = reason;
+	forget();
+	$('why').hidden = mjpeg.hidden = !reason;
+	video.hidden = !!reason;
+	if (!reason) mjpeg.removeAttribute('src');
+	else mjpeg.src = `/cameras/${encodeURIComponent(page.camera)}/stream.mjpeg?${Date.now()}`;
+}
+
+function veil(text) {
+	say('veil', text);
+	$('veil').hidden = false;
 }
 
 function changed(name, text) {
-	$('veil').hidden = name === 'live' && painted > 0;
-	say('veil', name === 'live' ? 'Waiting for the first picture…' : text);
 	if (name === 'live') {
 		painted = Date.now();
-		link('Live', 'good');
+		verdict('link', 'Live', 'good');
 		return;
 	}
 	forget();
-	link(name === 'problem' ? 'No picture' : 'Connecting…', name === 'problem' ? 'bad' : 'warn');
-	if (name === 'unusable') fallBack(text);
+	veil(text);
+	if (name === 'connecting') verdict('link', 'Connecting…', 'warn');
+	else if (name === 'problem') verdict('link', 'No picture', 'bad');
+	else fallBack(text);
 }
 
-// fallBack shows the camera's JPEGs one after the other: more traffic, later, and without the detector's own words.
 function fallBack(reason) {
-	plain = true;
-	say($('why').firstElementChild, `${reason} This is the simpler MJPEG picture: a little later, and without cells and boxes.`);
-	$('why').hidden = false;
-	$('video').hidden = true;
-	$('mjpeg').hidden = false;
-	$('mjpeg').src = `/cameras/${encodeURIComponent(page.camera)}/stream.mjpeg?${Date.now()}`;
-	link('MJPEG', 'warn');
+	show(reason);
+	say('reason', `${reason} This is the simpler MJPEG picture: a little later, and without cells and boxes.`);
+	verdict('link', 'MJPEG', 'warn');
 }
 
-// broken finds out why the MJPEG picture ended: perhaps the sign-in did.
+// broken asks why the MJPEG picture ended: perhaps the sign-in did.
 async function broken() {
-	if (!plain || !$('mjpeg').hasAttribute('src')) return;
-	say('veil', 'The picture ended. Trying again…');
-	$('veil').hidden = false;
-	link('No picture', 'bad');
-	const reason = $('why').firstElementChild.textContent;
+	if (!plain) return;
+	veil('The picture ended. Trying again…');
+	verdict('link', 'No picture', 'bad');
 	await api('/api/status').catch(() => {});
-	setTimeout(() => {
-		if (!plain || !$('mjpeg').hasAttribute('src')) return;
-		fallBack('');
-		say($('why').firstElementChild, reason);
-	}, 3000);
+	setTimeout(() => plain && fallBack(plain), 3000);
 }
 
 function shape(w, h) {
-	if (!w || !h) return;
 	overlay.size = {w, h};
 	$('stage').style.aspectRatio = `${w} / ${h}`;
 	$('veil').hidden = true;
@@ -109,24 +98,21 @@ function shape(w, h) {
 function enlarge(on) {
 	document.body.classList.toggle('large', on);
 	$('big').ariaPressed = on;
-	overlay.draw();
 }
 
 // look notices what has stopped coming.
 function look() {
 	if (heard && Date.now() - heard > stale) forget();
-	const waiting = live.pc?.connectionState === 'connected' && painted && Date.now() - painted > stalled;
-	if (waiting && !document.hidden && $('video').requestVideoFrameCallback) watch();
+	if (live.pc?.connectionState === 'connected' && Date.now() - painted > stalled && video.requestVideoFrameCallback && !document.hidden) watch();
 }
 
 function forget() {
 	heard = 0;
-	overlay.see(undefined);
+	overlay.see();
 	$('badge').hidden = true;
 	meter();
 }
 
-// told shows what the detector says, or the status where there is nothing better.
 export function told(m) {
 	if (m.type !== 'detector') return;
 	heard = Date.now();
@@ -134,27 +120,26 @@ export function told(m) {
 	meter(m);
 	const badge = m.learning ? 'Learning the scene' : m.scene_change ? 'Whole picture changed' : m.moving ? 'Motion' : '';
 	$('badge').hidden = !badge;
-	$('badge').dataset.kind = m.moving ? 'bad' : '';
+	mark($('badge'), m.moving);
 	say('badge', badge);
 }
 
-// known stands in for the detector where there is no channel to hear it by.
-export function known(status) {
-	const motion = plain && status.cameras.find((c) => c.name === page.camera)?.motion;
-	if (motion) told({type: 'detector', moving: motion.moving, score: motion.score, min_area: page.detection?.min_area});
+// known takes the status for what the detector says, where there is no channel to hear it by.
+export function known({cameras}) {
+	const m = plain && cameras.find((c) => c.name === page.camera)?.motion;
+	if (m) told({type: 'detector', moving: m.moving, score: m.score, min_area: page.detection?.min_area});
 }
 
-// A share's place on the meter: each step of ten is as long, from 0.01 % to the whole picture.
-const mark = (share) => `${Math.min(100, Math.max(0, 25 * (Math.log10(share || 1e-9) + 4)))}%`;
+const mark = (e, moving) => moving ? e.dataset.kind = 'bad' : delete e.dataset.kind;
 
-function meter(m) {
-	$('level').style.width = m ? mark(m.score) : '0';
-	$('level').dataset.kind = m?.moving ? 'bad' : '';
-	$('threshold').hidden = !m?.min_area;
-	if (!m) {
-		say('score', 'Waiting for the detector…');
-		return;
-	}
-	if (m.min_area) $('threshold').style.left = mark(m.min_area);
-	say('score', `${m.score ? `${percent(m.score)} of the picture moves` : 'Nothing moves'}${m.min_area ? ` · counts from ${percent(m.min_area)}` : ''}`);
+// at is a share's place on the meter: each step of ten is as long, from 0.01 % to the whole picture.
+const at = (share) => `${Math.min(100, Math.max(0, 25 * (Math.log10(share || 1e-9) + 4)))}%`;
+
+function meter({score, min_area: least, moving} = {}) {
+	$('level').style.width = at(score);
+	mark($('level'), moving);
+	$('threshold').hidden = !least;
+	$('threshold').style.left = at(least);
+	const text = score === undefined ? 'Waiting for the detector…' : score ? `${percent(score)} of the picture moves` : 'Nothing moves';
+	say('score', text + (least ? ` · counts from ${percent(least)}` : ''));
 }
