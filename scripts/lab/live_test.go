@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"image"
 	_ "image/png" // of what the browser painted
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,7 +57,9 @@ func TestABrowserOnTheHostSeesTheGuestsCamera(t *testing.T) {
 		defer close(done)
 		boot(t, m, job)
 	}()
-	seen, first := watch(t, fmt.Sprintf("http://127.0.0.1:%d/", port), password, filepath.Join(job.Share, "ready"), done)
+	address := fmt.Sprintf("http://127.0.0.1:%d/", port)
+	seen, first := watch(t, address, password, filepath.Join(job.Share, "ready"), done)
+	setBrightness(t, address+"api/cameras/vivid/controls", password)
 	if err := os.WriteFile(filepath.Join(job.Share, "seen"), nil, 0o600); err != nil {
 		t.Error(err)
 	}
@@ -68,6 +72,49 @@ func TestABrowserOnTheHostSeesTheGuestsCamera(t *testing.T) {
 		if seen[i] <= seen[i-1] {
 			t.Errorf("picture %d came after %d", seen[i], seen[i-1])
 		}
+	}
+}
+
+// setBrightness has the agent set a control of a real driver, and reads it back.
+func setBrightness(t *testing.T, address, password string) {
+	t.Helper()
+	value := func(method, body string) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("admin", password)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		var list []struct {
+			Name  string
+			Value int
+		}
+		if err == nil {
+			err = json.Unmarshal(text, &list)
+		}
+		if err != nil {
+			t.Fatalf("%s %s: %v in %s", method, address, err, text)
+		}
+		for _, c := range list {
+			if c.Name == "brightness" {
+				return c.Value
+			}
+		}
+		t.Fatalf("%s: no brightness in %s", method, text)
+		return 0
+	}
+	want := value(http.MethodGet, "")/2 + 1
+	if got := value(http.MethodPut, fmt.Sprintf(`{"brightness":%d}`, want)); got != want {
+		t.Errorf("brightness is %d after it was set to %d", got, want)
+	}
+	if got := value(http.MethodGet, ""); got != want {
+		t.Errorf("brightness reads %d, set was %d", got, want)
 	}
 }
 

@@ -6,6 +6,8 @@ echo plug >/tmp/camera
 wait_for 20 grep -l "Lab USB Camera" /sys/class/video4linux/video2/name
 EXTRA='listen: ":8090"
 first_password: /job/password'
+# a second camera, by a driver with controls
+export CAMWARD_CAMERAS_1_NAME=vivid CAMWARD_CAMERAS_1_SOURCE=/dev/video0 CAMWARD_CAMERAS_1_SIZE=320x180 CAMWARD_CAMERAS_1_RATE=2
 agent /dev/video2 5 MJPG
 touch /share/ready
 wait_for 150 test -e /share/seen
