@@ -32,6 +32,10 @@ wanted() {
 	test  python3-aiortc          an independent viewer watches by WHEP
 	test  mosquitto               tests announce the camera to a real MQTT broker
 	test  mosquitto-clients       tests read there what Home Assistant would
+	test  avahi-daemon            another responder of multicast DNS on the same machine
+	test  avahi-utils             tests look for the camera by its name
+	test  dbus                    avahi-daemon wants it
+	test  python3-zeroconf        a second program that looks for the camera
 	test  openssl                 tests make and read certificates
 	test  iproute2                network namespaces of the NAT tests
 	test  nftables                NAT and packet loss of the NAT tests
