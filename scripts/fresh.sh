@@ -47,7 +47,7 @@ case $what in *run*)
 	fresh "exec make run PORT=${PORT:-18080}" >"$ROOT/run.log" 2>&1 &
 	pid=$!
 	set +m
-	until grep -q 'Open .*http' "$ROOT/run.log"; do
+	until grep -q 'The cloud: .*http' "$ROOT/run.log"; do
 		kill -0 $pid 2>/dev/null || { cat "$ROOT/run.log"; exit 1; }
 		sleep 1
 	done
