@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -154,6 +155,28 @@ func TestDevicesThatStartTogetherAgree(t *testing.T) {
 	slices.Sort(got)
 	if want := []string{"camward-a1b2c3-2.local", "camward-a1b2c3.local"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTwoInterfacesOnOneNetworkKeepTheName(t *testing.T) {
+	t.Parallel()
+	p := places(t, 1)[0]
+	p.ip("link add one type veth peer name two")
+	for i, name := range []string{"one", "two"} {
+		p.ip(fmt.Sprintf("addr add 10.8.0.%d/24 dev %s", i+1, name))
+		p.ip(fmt.Sprintf("addr add fd08::%d/64 dev %s nodad", i+1, name))
+		p.ip("link set " + name + " up")
+	}
+	for _, name := range []string{"one", "two"} { // packets to the group come from the link-local address once there is one
+		p.wait("a link-local address", func() bool {
+			out, _ := p.command("ip", "-6", "addr", "show", "dev", name, "scope", "link", "-tentative").CombinedOutput()
+			return strings.Contains(string(out), "fe80:")
+		})
+	}
+	r, _ := p.responder(camera)
+	time.Sleep(3 * time.Second) // three probes and two announcements, on both
+	if r.Name() != "camward-a1b2c3.local" {
+		t.Errorf("the device took %s, in conflict with itself", r.Name())
 	}
 }
 

@@ -40,7 +40,7 @@ func newBench(t testing.TB) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t, s: newSession(r), now: time.Unix(1e9, 0)}
-	n := netInterface{name: "lan", index: 2, addresses: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}}
+	n := netInterface{name: "lan", index: 2, addresses: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}, own: []netip.Addr{netip.MustParseAddr("10.9.0.1")}}
 	b.s.follow([]netInterface{n}, func(l *link) error {
 		l.send = func(p []byte, to netip.AddrPort) {
 			var m dnsmessage.Message

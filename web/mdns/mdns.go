@@ -168,6 +168,7 @@ func (s *session) follow(now []netInterface, open func(*link) error, at time.Tim
 			if !slices.Equal(l.net.addresses, n.addresses) {
 				l.moved(n, s.host(), at)
 			}
+			l.net.own = n.own
 			continue
 		}
 		s.drop(n.index)
@@ -238,7 +239,7 @@ func (s *session) receive(p packet, now time.Time) {
 // own tells this machine's addresses: what comes from them, by this or another responder, contradicts nothing.
 func (s *session) own(a netip.Addr) bool {
 	for _, l := range s.links {
-		if slices.ContainsFunc(l.net.addresses, func(p netip.Prefix) bool { return p.Addr() == a.WithZone("") }) {
+		if slices.Contains(l.net.own, a.WithZone("")) {
 			return true
 		}
 	}

@@ -19,11 +19,12 @@ const (
 	maxAddresses = 8
 )
 
-// A netInterface is one that multicasts, with the addresses that are announced there, sorted.
+// A netInterface is one that multicasts.
 type netInterface struct {
 	name      string
 	index     int
-	addresses []netip.Prefix
+	addresses []netip.Prefix // that are announced there, sorted
+	own       []netip.Addr   // all that it has: what is sent to the group comes from a link-local one
 }
 
 // families says of which kinds there are addresses: IPv4, IPv6.
@@ -52,6 +53,7 @@ func interfaces(only netip.Addr, log *zap.Logger) (out []netInterface) {
 		n := netInterface{name: i.Name, index: i.Index}
 		for _, a := range addrs {
 			p, err := netip.ParsePrefix(a.String())
+			n.own = append(n.own, p.Addr())
 			if err == nil && (!only.IsValid() || p.Addr() == only.Unmap()) {
 				n.addresses = append(n.addresses, p)
 			}
