@@ -108,7 +108,7 @@ type Server struct {
 	liveTiming liveTiming
 	liveCalls  struct{ answered, failed atomic.Int64 } // viewers' requests to cameras
 
-	pollLimit, hintLimit, signinLimit, claimLimit, watchLimit *limiter
+	pollLimit, hintLimit, signinLimit, claimLimit, watchLimit, signalLimit *limiter
 
 	hashing chan struct{} // one entry for each password being hashed
 	scaling chan struct{} // one for each picture being scaled
@@ -159,6 +159,7 @@ func New(cfg Config) (*Server, error) {
 		hintLimit:   newLimiter(0.5, 30, cfg.Now),
 		signinLimit: newLimiter(0.1, 10, cfg.Now),
 		watchLimit:  newLimiter(1, 60, cfg.Now),
+		signalLimit: newLimiter(10, 200, cfg.Now), // what follows an offer
 		hashing:     make(chan struct{}, 2),
 		scaling:     make(chan struct{}, max(2, runtime.NumCPU())),
 	}

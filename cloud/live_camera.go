@@ -23,6 +23,9 @@ func (s *Server) liveSocketOrInfo(w http.ResponseWriter, r *http.Request) error 
 	return s.liveInfo(w, r)
 }
 
+// maxBlank is how many cameras of an account may be known by their sockets alone: whoever has the upload token can make up names.
+const maxBlank = 100
+
 // introduce finds the account's camera of that name, or makes it known before its first upload, so that whoever puts it up sees
 // its picture at once. The upload will bring its camera_id.
 func (s *store) introduce(ctx context.Context, account int64, name string, now time.Time) (*camera, error) {
@@ -31,6 +34,13 @@ func (s *store) introduce(ctx context.Context, account int64, name string, now t
 		return c, err
 	}
 	err = s.write(ctx, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM cameras WHERE account = ? AND camera_id = '' AND mac IS NULL AND uploaded = 0`, account).Scan(&n); err != nil {
+			return err
+		}
+		if n >= maxBlank {
+			return refuse(http.StatusForbidden, "The account has %d cameras already that have sent nothing: delete some", n)
+		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO cameras (account, name, created) VALUES (?, ?, ?) ON CONFLICT (account, name) DO NOTHING`, account, name, millis(now))
 		return err
 	})

@@ -38,6 +38,7 @@ func defaultLiveTiming() liveTiming {
 const (
 	maxLiveCalls   = 4  // requests that one camera works on at a time
 	maxLiveWaiting = 32 // requests that wait for that
+	maxLapsed      = 64
 )
 
 // A farewell is why this side closes a camera's socket.
@@ -73,6 +74,8 @@ type liveSocket struct {
 	ready bool // what its last hello said
 	last  uint64
 	calls map[string]*liveCall // nil once the socket is gone
+	// lapsed are requests to open a session that had no answer in time; a camera that never answers has maxLapsed of them.
+	lapsed map[string]bool
 }
 
 // A liveCall waits for an answer.
@@ -86,7 +89,7 @@ type liveCall struct {
 func newLiveSocket(conn *websocket.Conn, account int64, timing liveTiming, log *zap.Logger, kick context.CancelCauseFunc) *liveSocket {
 	conn.SetReadLimit(camio.MaxLiveMessage)
 	return &liveSocket{conn: conn, account: account, timing: timing, log: log, kick: kick,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), slots: make(chan struct{}, maxLiveCalls), calls: make(map[string]*liveCall)}
+		wake: make(chan struct{}, 1), done: make(chan struct{}), slots: make(chan struct{}, maxLiveCalls), calls: make(map[string]*liveCall), lapsed: make(map[string]bool)}
 }
 
 // A pulse remembers the last sign of life, from any goroutine.
@@ -166,7 +169,7 @@ func (s *liveSocket) ping(ctx context.Context) {
 	}
 }
 
-// Messages of a camera: a burst, and how many a second go on.
+// Messages of a camera that answer nothing: a burst, and how many a second go on.
 const (
 	liveBurst = 100
 	liveRate  = 20
@@ -181,40 +184,45 @@ func (s *liveSocket) read(ctx context.Context, life *pulse) error {
 			return err
 		}
 		life.beat()
-		now := time.Now()
-		tokens = min(liveBurst, tokens+now.Sub(at).Seconds()*liveRate) - 1
-		if at = now; tokens < 0 {
-			return liveFlood
-		}
 		m, err := parseLive(data)
 		if err != nil || kind != websocket.MessageText {
 			s.log.Info("camera's message refused", zap.Error(err))
 			return liveGarbage
 		}
-		s.take(m)
+		if s.take(m) {
+			continue // as many as viewers asked
+		}
+		now := time.Now()
+		tokens = min(liveBurst, tokens+now.Sub(at).Seconds()*liveRate) - 1
+		if at = now; tokens < 0 {
+			return liveFlood
+		}
 	}
 }
 
-// take acts on a message. Answers that nobody waits for any more, and types that are not known, mean nothing.
-func (s *liveSocket) take(m camio.LiveMessage) {
+// take acts on a message and tells whether it answers a request. Types that are not known mean nothing; of answers that nobody
+// waits for any more, a session that was opened is ended.
+func (s *liveSocket) take(m camio.LiveMessage) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if m.Type == camio.LiveHello {
 		s.ready = m.WebRTC
-		s.mu.Unlock()
-		return
+		return false
 	}
 	c := s.calls[m.ID]
-	if c == nil || c.kind != m.Type {
-		s.mu.Unlock()
-		return
+	asked := c != nil && c.kind == m.Type
+	late := m.Type == camio.LiveOpen && s.lapsed[m.ID]
+	if asked {
+		s.drop(m.ID, c)
+		c.answer <- m
+		late = c.left
+	} else if late {
+		delete(s.lapsed, m.ID)
 	}
-	s.drop(m.ID, c)
-	left := c.left
-	c.answer <- m
-	s.mu.Unlock()
-	if left && m.Type == camio.LiveOpen && m.Error == nil && m.Session != "" {
+	if late && m.Type == camio.LiveOpen && m.Error == nil && m.Session != "" {
 		s.ending.Go(func() { s.end(m.Session) })
 	}
+	return asked
 }
 
 // end frees the place of a viewer that went away before it had its answer.
@@ -280,6 +288,7 @@ func (s *liveSocket) call(ctx context.Context, m camio.LiveMessage) (camio.LiveM
 		}
 		return answer, nil
 	case <-limit.C:
+		s.leave(c)
 		return m, errLiveTimeout
 	case <-ctx.Done():
 		s.leave(c)
@@ -337,7 +346,14 @@ func (s *liveSocket) send(m camio.LiveMessage) (*liveCall, error) {
 func (s *liveSocket) expire(id string, c *liveCall) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.calls[id] == c {
-		s.drop(id, c)
+	if s.calls[id] != c {
+		return
+	}
+	s.drop(id, c)
+	if c.kind == camio.LiveOpen {
+		if len(s.lapsed) >= maxLapsed {
+			clear(s.lapsed)
+		}
+		s.lapsed[id] = true
 	}
 }

@@ -24,17 +24,22 @@ const (
 // liveExposed are the headers that other sites' pages need to see.
 const liveExposed = "Location, ETag, Link, Accept-Patch, Retry-After"
 
-// liveViewer finds the camera that the request is about, for whoever may watch it.
-func (s *Server) liveViewer(r *http.Request) (*account, *camera, error) {
+// liveViewer finds the camera that the request is about, for whoever may watch it, and on whose account media is relayed: those
+// who were given a view token cannot use up its owner's relays.
+func (s *Server) liveViewer(r *http.Request) (relayUser string, cam *camera, err error) {
 	if tokens := r.URL.Query().Get("view_tokens"); tokens != "" {
-		return s.viewTokenCamera(r.Context(), splitList(tokens), pathVar(r, "camera"))
+		acc, cam, err := s.viewTokenCamera(r.Context(), splitList(tokens), pathVar(r, "camera"))
+		if err != nil {
+			return "", nil, err
+		}
+		return acc.UserID + " shared", cam, nil
 	}
 	acc, err := s.watcher(r)
 	if err != nil {
-		return nil, nil, err
+		return "", nil, err
 	}
-	cam, err := s.store.camera(r.Context(), acc.ID, pathVar(r, "camera"))
-	return acc, cam, err
+	cam, err = s.store.camera(r.Context(), acc.ID, pathVar(r, "camera"))
+	return acc.UserID, cam, err
 }
 
 // watcher authenticates a viewer by an OAuth token or the page's session. Whatever changes something by a session has to
@@ -59,18 +64,18 @@ func (s *Server) watcher(r *http.Request) (*account, error) {
 
 // liveInfo tells a viewer whether the camera can be watched and which servers help to reach it.
 func (s *Server) liveInfo(w http.ResponseWriter, r *http.Request) error {
-	acc, cam, err := s.liveViewer(r)
+	relayUser, cam, err := s.liveViewer(r)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	reply(w, camio.LiveInfo{WebRTC: s.lives.ready(cam.ID), ICEServers: s.turn.iceServers(acc.UserID, viewerLife)})
+	reply(w, camio.LiveInfo{WebRTC: s.lives.ready(cam.ID), ICEServers: s.turn.iceServers(relayUser, viewerLife)})
 	return nil
 }
 
 // liveOpen takes a viewer's offer to the camera: WHEP's POST.
 func (s *Server) liveOpen(w http.ResponseWriter, r *http.Request) error {
-	acc, cam, err := s.liveViewer(r)
+	relayUser, cam, err := s.liveViewer(r)
 	if err != nil {
 		return err
 	}
@@ -81,7 +86,7 @@ func (s *Server) liveOpen(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.askCamera(w, r, cam, camio.LiveMessage{Type: camio.LiveOpen, SDP: offer, ICEServers: s.turn.iceServers(acc.UserID, cameraLife)})
+	a, err := s.askCamera(w, r, cam, camio.LiveMessage{Type: camio.LiveOpen, SDP: offer, ICEServers: s.turn.iceServers(relayUser, cameraLife)})
 	if err != nil {
 		return err
 	}
@@ -97,7 +102,7 @@ func (s *Server) liveOpen(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Location", location.String())
 	h.Set("ETag", `"`+a.ETag+`"`)
 	h.Set("Accept-Patch", fragmentType)
-	for _, i := range s.turn.iceServers(acc.UserID, viewerLife) {
+	for _, i := range s.turn.iceServers(relayUser, viewerLife) {
 		for _, link := range iceLinks(i) {
 			h.Add("Link", link)
 		}
@@ -110,6 +115,9 @@ func (s *Server) liveOpen(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) livePatch(w http.ResponseWriter, r *http.Request) error {
 	_, cam, err := s.liveViewer(r)
 	if err != nil {
+		return err
+	}
+	if err := limit(w, r, s.signalLimit); err != nil {
 		return err
 	}
 	fragment, err := readTyped(w, r, fragmentType)
@@ -142,6 +150,9 @@ func (s *Server) livePatch(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) liveEnd(w http.ResponseWriter, r *http.Request) error {
 	_, cam, err := s.liveViewer(r)
 	if err != nil {
+		return err
+	}
+	if err := limit(w, r, s.signalLimit); err != nil {
 		return err
 	}
 	session := pathVar(r, "session")
