@@ -46,12 +46,13 @@ func TestServersAreReadAndTheirPasswordNeverPrints(t *testing.T) {
 }
 
 func TestTheCertificateIsMadeOnceAndKeptPrivate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), certificateFile)
-	first, err := certificate(path)
+	dir := filepath.Join(t.TempDir(), "not", "there", "yet")
+	path := filepath.Join(dir, certificateFile)
+	first, err := certificate(dir, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := certificate(path)
+	second, err := certificate(dir, zap.NewNop())
 	if err != nil || !first.Equals(second) {
 		t.Errorf("another certificate the second time (%v)", err)
 	}
@@ -64,8 +65,18 @@ func TestTheCertificateIsMadeOnceAndKeptPrivate(t *testing.T) {
 	if err := os.WriteFile(path, []byte("cut sho"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if third, err := certificate(path); err != nil || third.Equals(first) {
+	if third, err := certificate(dir, zap.NewNop()); err != nil || third.Equals(first) {
 		t.Errorf("a damaged one is not replaced: %v", err)
+	}
+}
+
+func TestACertificateThatCannotBeKeptIsUsedAllTheSame(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := certificate(filepath.Join(file, "state"), zap.NewNop()); err != nil || c.Expires().IsZero() {
+		t.Errorf("got %v, %v", c, err)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"net"
 	"os"
@@ -41,7 +40,7 @@ type network struct {
 // open makes the certificate ready and opens the ports.
 func (s *Server) open() (n *network, err error) {
 	n = &network{done: make(chan struct{}), logs: logFactory{s.log}}
-	if n.certificate, err = certificate(filepath.Join(s.stateDir, certificateFile)); err != nil {
+	if n.certificate, err = certificate(s.stateDir, s.log); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -100,15 +99,14 @@ func (n *network) close() error {
 }
 
 // certificate reads the certificate that viewers see, or makes one and keeps it. Browsers hold its fingerprint against the
-// answer and ignore its dates, so it never expires: a camera without a clock would be locked out.
-func certificate(path string) (webrtc.Certificate, error) {
-	data, err := os.ReadFile(path)
-	if err == nil {
+// answer and ignore its dates, so it never expires: a camera without a clock would be locked out. On a disk that is full or cannot be written
+// it is another one at the next start.
+func certificate(dir string, log *zap.Logger) (webrtc.Certificate, error) {
+	path := filepath.Join(dir, certificateFile)
+	if data, err := os.ReadFile(path); err == nil {
 		if c, err := webrtc.CertificateFromPEM(string(data)); err == nil {
 			return *c, nil
 		} // what a power cut or a hand has damaged is made anew
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return webrtc.Certificate{}, fmt.Errorf("read certificate: %w", err)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -129,8 +127,11 @@ func certificate(path string) (webrtc.Certificate, error) {
 	if err != nil {
 		return webrtc.Certificate{}, fmt.Errorf("encode certificate: %w", err)
 	}
-	if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
-		return webrtc.Certificate{}, fmt.Errorf("keep certificate: %w", err)
+	if err = os.MkdirAll(dir, 0o700); err == nil {
+		err = atomicfile.Write(path, []byte(text), 0o600)
+	}
+	if err != nil {
+		log.Warn("the certificate is not kept: the next start makes another", zap.Error(err))
 	}
 	return *c, nil
 }
