@@ -109,7 +109,7 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	if err := a.newWeb(); err != nil {
 		// A damaged file or a disk that cannot be written must not stop the recording.
 		log.Error("no HTTP server: it cannot have a password", zap.Error(err))
-		a.cfg.Listen, a.cfg.ListenHTTPS = "", ""
+		a.cfg.Listen, a.cfg.ListenHTTPS, a.mdns = "", "", nil // there is nothing to announce
 		return a, a.newWeb()
 	}
 	return a, nil

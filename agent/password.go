@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -55,7 +56,13 @@ func (a *Agent) password(cfg web.Config) (p *web.Password, err error) {
 			return nil, err
 		}
 	}
-	p, a.FreshPassword, err = web.LoadOrSetPassword(a.cfg.StateDir, first)
+	p, fresh, err := web.LoadOrSetPassword(a.cfg.StateDir, first)
+	switch {
+	case err == nil:
+		a.FreshPassword = fresh
+	case first != "":
+		err = fmt.Errorf("first_password: %s: %w", a.cfg.FirstPassword, err)
+	}
 	return p, err
 }
 
@@ -80,9 +87,12 @@ func (c Config) firstPassword(id board.Identity) (camio.Secret, error) {
 	defer f.Close()
 	b := make([]byte, maxPasswordFile)
 	n, err := f.Read(b)
-	if err != nil {
-		return "", fmt.Errorf("first_password: read %s: %w", c.FirstPassword, err)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("first_password: %w", err)
 	}
 	line, _, _ := strings.Cut(string(b[:n]), "\n")
-	return camio.Secret(strings.TrimRight(line, "\r")), nil
+	if line = strings.TrimRight(line, "\r"); line == "" {
+		return "", fmt.Errorf("first_password: the first line of %s is empty", c.FirstPassword)
+	}
+	return camio.Secret(line), nil
 }

@@ -46,7 +46,7 @@ func passwordVerb(fs *flag.FlagSet) func(context.Context, []string, stdio) error
 			return nil
 		}
 		if err == nil && !had {
-			fmt.Fprintln(std.err, "It is the first: a camward that is running asks for it after a restart.")
+			fmt.Fprintln(std.err, "It is the first: whoever asks a running camward needs it from now on.")
 		}
 		return err
 	}
