@@ -219,7 +219,7 @@ func (d *device) status() any {
 		up["last_error"] = "connect cloud.example.com: connection refused"
 	}
 	return obj{"version": d.version, "identity": obj{"mac": "0011223344AA", "maker": "Raspberry Pi", "model": "4 Model B", "serial": "10000000abcdef"}, "uptime_s": 4711, "cameras": cameras,
-		"uploader": up, "live": obj{"running": true, "viewers": []obj{{"camera": d.names[0]}}}, "https_fingerprint": "3A:5F:77:0C:91:D4:E2:18:60:AF:3B:9C:55:07:C1:8E:24:F9:6D:B2:13:48:DE:7A:90:0B:66:AC:F1:85:2D:39"}
+		"uploader": up, "live": obj{"running": true, "viewers": []obj{{"camera": d.names[0]}}}, "page": obj{"address": "192.168.1.20:80", "https": "192.168.1.20:443", "name": "camward-3344aa.local", "https_fingerprint": "3A:5F:77:0C:91:D4:E2:18:60:AF:3B:9C:55:07:C1:8E:24:F9:6D:B2:13:48:DE:7A:90:0B:66:AC:F1:85:2D:39"}}
 }
 
 func strict(r *http.Request, v any) error {

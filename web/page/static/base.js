@@ -99,7 +99,7 @@ export function span(seconds) {
 	return `${Math.round(s / 86400)} days`;
 }
 
-// ago is by this browser's clock, which may differ from the camera's.
+// ago goes by this browser's clock.
 export const ago = (time) => `${span((Date.now() - new Date(time)) / 1000)} ago`;
 
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;

@@ -59,16 +59,16 @@ function copy() {
 
 // known shows the status.
 export function known(s) {
-	const id = s.identity;
+	const {identity: id, page: at = {}} = s;
 	const rows = [
 		['Version', s.version], ['MAC address', id.mac.replace(/..(?=.)/g, '$&:')], ['Maker and model', `${id.maker} ${id.model}`],
-		['Serial number', id.serial], ['Firmware', id.firmware], ['Running for', span(s.uptime_s)], ['HTTPS fingerprint', s.https_fingerprint],
-		['Disk', s.spool_error], ...s.cameras.flatMap((c) => camera(c, s.live?.viewers || [])),
+		['Serial number', id.serial], ['Firmware', id.firmware], ['Running for', span(s.uptime_s)], ['Name here', at.name],
+		['HTTPS', at.https], ['Its fingerprint', at.https_fingerprint], ['Disk', s.spool_error], ...s.cameras.flatMap((c) => camera(c, s.live?.viewers || [])),
 	];
 	$('facts').replaceChildren(...rows.filter((r) => r[1]).map(([k, v]) => el('div', {}, el('dt', {}, k), el('dd', {}, v))));
 }
 
-function camera({name, capture: c, motion, clip}, viewers) {
+function camera({name, capture: c, motion, clip, relay}, viewers) {
 	const f = c.format || {};
 	const picture = f.width ? `${f.format} ${f.width}×${f.height}, ${Math.round(f.rate)} a second` : 'no pictures';
 	return [
@@ -76,5 +76,6 @@ function camera({name, capture: c, motion, clip}, viewers) {
 		['Trouble', [c.running ? '' : c.last_error, clip.last_error].filter(Boolean).join('; ')],
 		['Since the start', `${plural(motion.events, 'stretch', 'stretches')} of motion, ${plural(clip.clips, 'clip')}; ${c.drops + c.errored} of ${plural(c.frames, 'picture')} lost`],
 		['Watching now', plural(viewers.filter((v) => v.camera === name).length, 'viewer')],
+		['By the cloud', relay?.connected ? 'connected' : 'not connected'],
 	];
 }

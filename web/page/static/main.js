@@ -11,7 +11,7 @@ const tabs = {aim, motion, upload, device};
 const names = Object.keys(tabs);
 const parts = [view, ...Object.values(tabs)];
 
-// What the parts share: the camera's name, the tab's, the last answers about the device and the detector.
+// What the parts share: also camera and tab (names), status, detection (what the camera answered).
 const page = {
 	showing: (tab) => !document.hidden && page.tab === tab,
 	tell: (message) => parts.forEach((p) => p.told?.(message)),

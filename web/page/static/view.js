@@ -75,7 +75,7 @@ function changed(name, text) {
 
 function fallBack(reason) {
 	show(reason);
-	say('reason', `${reason} This is the simpler MJPEG picture: a little later, and without cells and boxes.`);
+	say('reason', `The simpler MJPEG picture, a little later and without cells and boxes: ${reason}`);
 	verdict('link', 'MJPEG', 'warn');
 }
 
