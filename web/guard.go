@@ -21,6 +21,7 @@ const noPassword = "the camera's page needs a password; make one on the device w
 func (s *Server) guard() http.Handler {
 	loopback := s.cfg.Loopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.sayPanic(r)
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
@@ -38,11 +39,19 @@ func (s *Server) guard() http.Handler {
 	})
 }
 
+// sayPanic logs a handler's panic, which net/http would tell the server's log among what any stranger can make it say there. Deferred.
+func (s *Server) sayPanic(r *http.Request) {
+	if reason := recover(); reason != nil {
+		s.log.Error("a request failed", zap.String("path", r.URL.Path), zap.Any("panic", reason), zap.Stack("stack"))
+		panic(http.ErrAbortHandler)
+	}
+}
+
 // admits says whether the request may have its route; if not, it has been answered. What is no route wants the password as well,
 // so that nobody can tell what there is.
 func (s *Server) admits(w http.ResponseWriter, r *http.Request, access Access, loopback bool) bool {
 	switch {
-	case access == AccessOpen, s.hasKey(r):
+	case access == AccessOpen, access != AccessSignIn && s.hasKey(r):
 		return true
 	case access == AccessControl:
 		http.Error(w, "this needs the key in the state directory; use camward's own verbs", http.StatusForbidden)
