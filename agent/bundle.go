@@ -1,12 +1,10 @@
 package agent
 
 import (
-	"archive/tar"
 	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -32,7 +30,6 @@ func (a *Agent) supportBundle(ring *logRing) http.Handler {
 		h.Set("Content-Type", "application/gzip")
 		h.Set("Content-Disposition", `attachment; filename="`+name+`.tar.gz"`)
 		zip := gzip.NewWriter(w)
-		archive := tar.NewWriter(zip)
 		hide := a.newMasker()
 		for _, part := range a.bundleParts(ring) {
 			text := part.text()
@@ -41,17 +38,32 @@ func (a *Agent) supportBundle(ring *logRing) http.Handler {
 			} else {
 				text = hide.text(text)
 			}
-			header := &tar.Header{Name: name + "/" + part.name, Mode: 0o644, Size: int64(len(text)), ModTime: now}
-			if archive.WriteHeader(header) != nil {
+			if _, err := zip.Write(tarFile(name+"/"+part.name, text, now)); err != nil {
 				return // the page has gone
 			}
-			if _, err := io.WriteString(archive, text); err != nil {
-				return
-			}
 		}
-		archive.Close() //nolint:errcheck // the page has gone
-		zip.Close()     //nolint:errcheck // the page has gone
+		zip.Write(make([]byte, 2*tarBlock)) //nolint:errcheck // the page has gone
+		zip.Close()                         //nolint:errcheck // the page has gone
 	})
+}
+
+// tarBlock is what everything in a tar archive is filled up to, in bytes. Two empty ones end it.
+const tarBlock = 512
+
+// tarFile is a file in a tar archive (POSIX.1-1988, ustar): its header and its text. The name has 100 bytes at most. Package archive/tar
+// would be twenty times as large.
+func tarFile(name, text string, at time.Time) []byte {
+	b := make([]byte, tarBlock, tarBlock+len(text)+tarBlock)
+	copy(b, name)
+	copy(b[100:], fmt.Sprintf("%07o\x00%07o\x00%07o\x00%011o\x00%011o\x00%8s0", 0o644, 0, 0, len(text), max(0, at.Unix()), "")) // mode, owner, group; a sum of blanks; a file
+	copy(b[257:], "ustar\x0000")
+	sum := 0
+	for _, c := range b {
+		sum += int(c)
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00", sum))
+	b = append(b, text...)
+	return append(b, make([]byte, (tarBlock-len(text)%tarBlock)%tarBlock)...)
 }
 
 // A bundlePart is one file of the bundle.

@@ -2,14 +2,17 @@ package agent
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -173,4 +176,33 @@ func FuzzMasking(f *testing.F) {
 			t.Errorf("%s became %s", text, got)
 		}
 	})
+}
+
+func TestOtherProgramsReadTheArchive(t *testing.T) {
+	at := time.Unix(1_800_000_000, 0)
+	var b bytes.Buffer
+	sizes := []int{0, 1, 511, 512, 513, 70_000}
+	for _, n := range sizes {
+		b.Write(tarFile(strings.Repeat("n", 94)+fmt.Sprintf("%06d", n), strings.Repeat("ü", n), at)) // 100 bytes, the longest name
+	}
+	b.Write(make([]byte, 2*tarBlock))
+	archive := tar.NewReader(bytes.NewReader(b.Bytes()))
+	for _, n := range sizes {
+		h, err := archive.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(archive)
+		if err != nil || string(text) != strings.Repeat("ü", n) || h.Mode != 0o644 || !h.ModTime.Equal(at) || !strings.HasSuffix(h.Name, fmt.Sprintf("n%06d", n)) || h.Typeflag != tar.TypeReg {
+			t.Errorf("%d bytes, %v, of %+v", len(text), err, h)
+		}
+	}
+	if h, err := archive.Next(); err != io.EOF {
+		t.Errorf("behind the last: %+v, %v", h, err)
+	}
+	list := exec.Command("tar", "-tv")
+	list.Stdin = &b
+	if out, err := list.CombinedOutput(); err != nil || strings.Count(string(out), "-rw-r--r-- 0/0") != len(sizes) {
+		t.Errorf("tar: %v\n%s", err, out)
+	}
 }
