@@ -52,6 +52,26 @@ func TestFilesComeWithTheirTypeAndAreNotSentTwice(t *testing.T) {
 	}
 }
 
+func TestWhatIsServedIsWhatStandsInStatic(t *testing.T) {
+	files, err := os.ReadDir("static")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		want, err := os.ReadFile("static/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(get(page.Files(), "/page/"+f.Name(), "").Body)
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%s is served as it was before its last change; run: go generate ./web/page", f.Name())
+		}
+	}
+	if packed, err := os.ReadDir("packed"); err != nil || len(packed) != len(files) {
+		t.Errorf("%d files in packed/, %d in static/ (%v); run: go generate ./web/page", len(packed), len(files), err)
+	}
+}
+
 // maxAssets bounds what the page costs the firmware and the first visit.
 const maxAssets = 60 << 10
 
