@@ -26,6 +26,7 @@ func colour(t testing.TB, tabEval func(string) string, x, y float64) (r, g, b, a
 }
 
 func TestTheOverlayShowsWhatTheDetectorSays(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t, "front")
 	front := d.scenes["front"]
 	front.says(seen(true, 0.25, 0.25, 0.5, 0.75), looks(37.2, 0.4, 0.01, 0.005))
@@ -44,7 +45,7 @@ func TestTheOverlayShowsWhatTheDetectorSays(t *testing.T) {
 			t.Errorf("at %v there is something drawn where nothing is, alpha %d", size, a)
 		}
 		tab.Do(click("cells"))
-		tab.Wait("cells can be hidden", `!document.getElementById('overlay').getContext('2d').getImageData(0, 0, 9999, 9999).data.some((v) => v)`, patience)
+		tab.Wait("cells can be hidden", `!document.getElementById('overlay').getContext('2d').getImageData(0, 0, 800, 200).data.some((v) => v)`, patience)
 	}
 	tab := open(t, d, 390, 844, "motion", "")
 	shows(tab)
@@ -55,6 +56,7 @@ func TestTheOverlayShowsWhatTheDetectorSays(t *testing.T) {
 }
 
 func TestFocusAndLightAreShown(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t, "front")
 	front := d.scenes["front"]
 	tab := open(t, d, 390, 844, "aim", "")
@@ -108,6 +110,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 func (d *device) viewers() int { return len(d.live.Status().Viewers) }
 
 func TestNobodyIsServedWhoDoesNotLook(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t, "front", "yard")
 	tab := open(t, d, 390, 844, "aim", "")
 	shows(tab)
@@ -136,6 +139,7 @@ func TestNobodyIsServedWhoDoesNotLook(t *testing.T) {
 }
 
 func TestThePictureComesBack(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t, "front")
 	tab := open(t, d, 390, 844, "aim", "409")
 	shows(tab)
@@ -146,6 +150,7 @@ func TestThePictureComesBack(t *testing.T) {
 }
 
 func TestAnICERestartKeepsTheSession(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t, "front")
 	tab := open(t, d, 390, 844, "device", "")
 	tab.Eval(`(import('/page/live.js').then(({Live}) => {
@@ -158,12 +163,13 @@ func TestAnICERestartKeepsTheSession(t *testing.T) {
 	tab.Wait("live again, with other credentials", `states.join() === 'connecting,live,connecting,live' && !it.pc.localDescription.sdp.includes(before)`, patience)
 	tab.Eval(`(window.frames0 = document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames, 0)`)
 	tab.Wait("the pictures go on", `document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames > frames0 + 5`, patience)
-	if n := d.viewers(); n != 1 || d.offers != 1 {
-		t.Errorf("%d viewers, %d offers; want 1 of each", n, d.offers)
+	if n := d.viewers(); n != 1 || !d.peek(func() bool { return d.offers == 1 }) {
+		t.Errorf("%d viewers, and another offer than the first, perhaps; want 1 of each", n)
 	}
 }
 
 func TestWithoutWebRTCThereIsMJPEGAndThePageSaysSo(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t, "front")
 	d.noLive = true
 	tab := open(t, d, 390, 844, "motion", "501")

@@ -4,6 +4,7 @@ package page_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 )
 
 func TestAreasAreChangedUndoneAndRefused(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t, "front")
 	square := [][2]float64{{0.2, 0.2}, {0.6, 0.2}, {0.6, 0.6}, {0.2, 0.6}}
 	d.detection["front"] = detection{Include: [][][2]float64{square}, Exclude: [][][2]float64{}, MinArea: 0.001, MinContrast: 6, From: "cloud"}
@@ -19,13 +21,17 @@ func TestAreasAreChangedUndoneAndRefused(t *testing.T) {
 	shows(tab)
 	tab.Wait("the area is told", `document.getElementById('areas').textContent === '1 watched area.' && document.getElementById('detection-state').textContent.includes('cloud')`, patience)
 	p := pointer(mouse)
-	last := func() detection { return d.puts[len(d.puts)-1] }
+	puts := func() (list []detection) {
+		d.change(func() { list = slices.Clone(d.puts) })
+		return list
+	}
+	last := func() detection { return puts()[len(puts())-1] }
 	save := func(what string, n int) {
 		t.Helper()
 		tab.Do(click("save"))
 		tab.Wait(what, `document.getElementById('tools').hidden`, patience)
-		if len(d.puts) != n {
-			t.Fatalf("%s: %d PUTs, want %d", what, len(d.puts), n)
+		if got := len(puts()); got != n {
+			t.Fatalf("%s: %d PUTs, want %d", what, got, n)
 		}
 	}
 	tab.Do(click("draw"))
@@ -84,6 +90,7 @@ func TestSensitivityIsInForceAtOnce(t *testing.T) {
 }
 
 func TestUploadsCommandsAndTokensAreLookedAfter(t *testing.T) {
+	t.Parallel()
 	d := busy(t)
 	tab := open(t, d, 390, 844, "upload", "")
 	tab.Wait("the queue", `document.querySelectorAll('#queue li').length === 3 && document.getElementById('queue-state').textContent.includes('connection refused')`, patience)
@@ -92,9 +99,11 @@ func TestUploadsCommandsAndTokensAreLookedAfter(t *testing.T) {
 	tab.Wait("they are sent", `[...document.querySelectorAll('#queue .pill')].map((e) => e.textContent).join() === 'is being sent,is being sent,is being sent'`, patience)
 	tab.Do(chromedp.Click(`#commands button[aria-label="Approve ftp"]`))
 	tab.Wait("the command is applied", `document.querySelector('#commands .pill').textContent === 'applied' && !document.querySelector('#commands button')`, patience)
-	if got := strings.Join(d.decided, ","); got != "approve ftp" || d.retried != 1 {
-		t.Errorf("decided %q, %d retries", got, d.retried)
-	}
+	d.change(func() {
+		if got := strings.Join(d.decided, ","); got != "approve ftp" || d.retried != 1 {
+			t.Errorf("decided %q, %d retries", got, d.retried)
+		}
+	})
 	d.change(func() { d.commands[0]["needs_approval"], d.commands[0]["state"] = true, "waiting" })
 	tab.Do(chromedp.Click(`#commands button[aria-label="Refuse ftp"]`))
 	tab.Wait("the command is refused", `document.querySelector('#commands .pill').textContent === 'refused'`, patience)
@@ -104,14 +113,17 @@ func TestUploadsCommandsAndTokensAreLookedAfter(t *testing.T) {
 	tab.Eval(`document.getElementById('token').value = ''`)
 	tab.Do(chromedp.Click("#token-form button"))
 	tab.Wait("whose it is", `document.getElementById('token-result').textContent.endsWith('te...@example.com')`, patience)
-	if got := strings.Join(d.tokens, ","); got != "wrong," {
-		t.Errorf("tokens checked: %q", got)
-	}
+	d.change(func() {
+		if got := strings.Join(d.tokens, ","); got != "wrong," {
+			t.Errorf("tokens checked: %q", got)
+		}
+	})
 	d.change(func() { d.claimed, d.queue = true, nil })
 	tab.Wait("claimed, and nothing waits", `document.getElementById('claim-how').hidden && document.getElementById('queue-state').textContent === 'Nothing waits.'`, patience)
 }
 
 func TestTheLogIsFollowedAndFiltered(t *testing.T) {
+	t.Parallel()
 	d := busy(t)
 	for i := range 100 {
 		d.log("debug", fmt.Sprint("picture ", i), nil)
@@ -133,6 +145,7 @@ func TestTheLogIsFollowedAndFiltered(t *testing.T) {
 }
 
 func TestWhoIsSignedOutIsLedToTheForm(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t, "front")
 	tab := open(t, d, 390, 844, "aim", "401")
 	shows(tab)
@@ -144,7 +157,7 @@ func TestWhoIsSignedOutIsLedToTheForm(t *testing.T) {
 	shows(tab)
 	tab.Do(chromedp.Click(".top form button"))
 	tab.Wait("signed out", `location.pathname === '/signin'`, patience)
-	if !d.out {
+	if !d.peek(func() bool { return d.out }) {
 		t.Error("the camera was not told")
 	}
 }
