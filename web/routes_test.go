@@ -225,3 +225,21 @@ func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 		t.Errorf("without a password: %d", w.Code)
 	}
 }
+
+func TestTheOwnPageIsSentToTheFormWithoutADialogue(t *testing.T) {
+	p, _ := somePassword(t)
+	s := withRoutes(t, ":0", p)
+	for referer, want := range map[string]string{
+		"http://camera:8090/": "Cookie", "": "Basic", "http://elsewhere.example/": "Basic", "http://camera:80/": "Basic",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://camera:8090/api/logs", nil)
+		if referer != "" {
+			r.Header.Set("Referer", referer)
+		}
+		w := httptest.NewRecorder()
+		s.guard().ServeHTTP(w, r)
+		if got := w.Header().Get("WWW-Authenticate"); w.Code != http.StatusUnauthorized || !strings.HasPrefix(got, want) {
+			t.Errorf("from %q: %d, %q, want %s", referer, w.Code, got, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -63,12 +64,12 @@ func (s *Server) failed(from netip.Addr, got verdict) time.Duration {
 	return wait
 }
 
-// challenge offers the ways to sign in, the strongest first. A browser with a session's cookie that holds no longer is told
-// of /signin alone (the Cookie scheme of draft-broyer-http-cookie-auth), since for the others it would open
-// a dialogue of its own over the page.
+// challenge offers the ways to sign in, the strongest first. A browser with a session's cookie that holds no longer, and the camera's
+// own page after it was signed out elsewhere, are told of /signin alone (the Cookie scheme of draft-broyer-http-cookie-auth), since
+// for the others a browser would open a dialogue of its own over the page.
 func (s *Server) challenge(w http.ResponseWriter, r *http.Request, digest, basic bool, got verdict) {
 	h := w.Header()
-	if hasCookie(r) {
+	if hasCookie(r) || fromOwnPage(r) {
 		h.Set("WWW-Authenticate", `Cookie realm="`+realm+`", form-action="/signin"`)
 		return
 	}
@@ -80,6 +81,12 @@ func (s *Server) challenge(w http.ResponseWriter, r *http.Request, digest, basic
 	if basic {
 		h.Add("WWW-Authenticate", `Basic realm="`+realm+`", charset="UTF-8"`)
 	}
+}
+
+// fromOwnPage says whether a page of this server asks: browsers name it (Referrer-Policy: same-origin), programs name none.
+func fromOwnPage(r *http.Request) bool {
+	u, err := url.Parse(r.Referer())
+	return err == nil && u.Host != "" && u.Host == r.Host
 }
 
 // refuse says what to do.
