@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -132,6 +133,22 @@ func TestInTheBrowserTheAgentsLiveViewRestartsWithoutANewSession(t *testing.T) {
 		t.Errorf("session %s became %s; viewers: %+v", session, after, s.Status().Viewers)
 	}
 	b.Wait("nothing is said about it any more", `document.querySelector('.watch [role=status]').textContent === ''`, patience)
+
+	// The page is hidden and shown again while a restart looks for addresses: the old session's restart is no business of the new one.
+	b.Eval(`(w => { window.asked = []; const ask = w.ask.bind(w); w.ask = (...a) => { asked.push(a[0] + (a[4]?.['If-Match'] === '"*"' ? ' restart' : '')); return ask(...a); };
+		const {pc} = w, set = pc.setLocalDescription.bind(pc);
+		pc.setLocalDescription = async (d) => { await set(d); setTimeout(() => { window.reopened = true; w.open(); }); await new Promise((done) => setTimeout(done, 300)); };
+		w.restart(pc); return 0; })(document.querySelector('.watch').watch)`)
+	b.Wait("a new session is there", `(w => window.reopened && w.session && w.session !== '`+session+`' && w.pc.connectionState === 'connected')(document.querySelector('.watch').watch)`, patience)
+	time.Sleep(500 * time.Millisecond) // for what should not come
+	if got := b.Eval(`asked.join() + ' ' + document.querySelector('.watch').watch.restarting`); strings.Contains(got, "restart") || !strings.HasSuffix(got, " false") {
+		t.Errorf("the camera was asked %s", got)
+	}
+	b.Wait("the picture moves", goesOn, patience)
 	b.Do(chromedp.Click(".watch .end"))
 	until(t, "the viewer is gone", func() bool { return len(s.Status().Viewers) == 0 })
+	until(t, "both ends are answered", func() bool { return r.Server.Status().Answered >= 4 })
+	if st := r.Server.Status(); st.Failed != 0 {
+		t.Errorf("requests failed, though nothing went wrong: %+v", st)
+	}
 }

@@ -16,7 +16,7 @@ class Watch {
     this.video.addEventListener('playing', () => { clearTimeout(this.patience); this.say(''); this.failures = 0; });
     this.video.addEventListener('resize', () => { this.video.parentElement.style.aspectRatio = this.video.videoWidth + ' / ' + this.video.videoHeight; });
     document.addEventListener('visibilitychange', () => document.hidden ? this.close() : this.wanted && this.open());
-    addEventListener('pagehide', () => this.close());
+    addEventListener('pagehide', () => this.close(true));
     addEventListener('pageshow', (e) => e.persisted && this.wanted && this.open());
   }
 
@@ -47,16 +47,20 @@ class Watch {
     this.say(fault || '', fault);
   }
 
-  // close ends the connection; open makes a new one.
-  close() {
+  // close ends the connection; open makes a new one. Unless the page goes away, the camera hears of it here first: a session that
+  // ends by itself is one that cannot be found a moment later.
+  close(leaving) {
     clearTimeout(this.patience);
     clearTimeout(this.again);
     const {pc, session} = this;
     this.pc = this.session = this.etag = null;
+    this.restarting = false;
     if (!pc) return;
-    pc.close();
     this.video.srcObject = null;
-    if (session) fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
+    const told = session && fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
+    if (!told || leaving) return pc.close();
+    told.then(() => pc.close());
+    setTimeout(() => pc.close(), 1000);
   }
 
   async open() {
@@ -82,7 +86,7 @@ class Watch {
     this.candidates = [];
     pc.onicecandidate = (e) => { if (e.candidate?.candidate) this.candidate(pc, e.candidate.candidate); };
     pc.onconnectionstatechange = () => this.changed(pc);
-    pc.ontrack = (e) => { this.video.srcObject = e.streams[0] || new MediaStream([e.track]); };
+    pc.ontrack = (e) => { if (pc === this.pc) this.video.srcObject = e.streams[0] || new MediaStream([e.track]); };
     await pc.setLocalDescription();
     await gathered(pc, 50); // this computer's own addresses are there at once; others follow
     if (pc !== this.pc) return;
@@ -133,21 +137,27 @@ class Watch {
       if (!this.session || pc.iceRestarts >= 3) throw new Refused('The connection was lost.');
       pc.iceRestarts = (pc.iceRestarts || 0) + 1;
       const info = await (await this.ask('GET', this.address)).json();
+      if (pc !== this.pc) return; // closed meanwhile, or another has been opened
       pc.setConfiguration({...pc.getConfiguration(), iceServers: info.ice_servers});
       const before = pc.currentRemoteDescription.sdp;
       this.candidates = [];
       await pc.setLocalDescription(await pc.createOffer({iceRestart: true}));
       await gathered(pc, 300);
+      if (pc !== this.pc) return;
       const lines = this.candidates;
       this.candidates = [];
       const r = await this.ask('PATCH', this.session, 'application/trickle-ice-sdpfrag', fragment(pc, lines), {'If-Match': '"*"'});
+      const answer = await r.text();
+      if (pc !== this.pc) return;
       this.etag = r.headers.get('ETag');
-      await pc.setRemoteDescription({type: 'answer', sdp: renewed(before, await r.text())});
+      await pc.setRemoteDescription({type: 'answer', sdp: renewed(before, answer)});
+      if (pc !== this.pc) return;
       this.restarting = false;
       this.trickle(pc);
       clearTimeout(this.again);
       this.again = setTimeout(() => { if (pc.connectionState !== 'connected') this.lost(pc, new Refused('The connection was lost.')); else this.say(''); }, 8000);
     } catch (e) {
+      if (pc !== this.pc) return;
       this.restarting = false;
       this.lost(pc, e);
     }
