@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -90,14 +91,30 @@ func cloudLine(url string, s agent.Status) string {
 }
 
 func pageLine(p agent.PageStatus) string {
-	out := "http://" + p.Address
+	out := "http://" + reachable(p.Address)
 	if p.HTTPS != "" {
-		out += ", https://" + p.HTTPS
+		out += ", https://" + reachable(p.HTTPS)
 	}
 	if p.Name != "" {
 		out += ", announced as " + p.Name
 	}
 	return out
+}
+
+// reachable is a listener's address as a browser can use it: one on all of the device's addresses is shown with the first that others can
+// reach.
+func reachable(listener string) string {
+	host, port, _ := net.SplitHostPort(listener)
+	if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
+		return listener
+	}
+	all, _ := net.InterfaceAddrs()
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			return net.JoinHostPort(n.IP.String(), port)
+		}
+	}
+	return listener
 }
 
 // liveLine tells who watches, and whether the cloud can hand viewers on.
