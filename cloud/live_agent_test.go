@@ -124,6 +124,10 @@ func TestInTheBrowserTheAgentsLiveViewRestartsWithoutANewSession(t *testing.T) {
 	if v := s.Status().Viewers; len(v) != 1 {
 		t.Fatalf("viewers: %+v", v)
 	}
+	b.Eval(`(v => { v.getVideoPlaybackQuality = () => ({totalVideoFrames: 7}); return 0; })(document.querySelector('.watch video'))`)
+	b.Wait("it is told that the picture stands still", `document.querySelector('.watch [role=status]').textContent.includes('No new pictures')`, patience)
+	b.Eval(`delete document.querySelector('.watch video').getVideoPlaybackQuality`)
+	b.Wait("and no more when it moves again", `document.querySelector('.watch [role=status]').textContent === ''`, patience)
 	session := b.Eval(`document.querySelector('.watch').watch.session`)
 	const frames = `document.querySelector('.watch video').getVideoPlaybackQuality().totalVideoFrames`
 	before := b.Eval(`(w => { window.ufrag = w.pc.currentRemoteDescription.sdp.match(/a=ice-ufrag:(.*)/)[1]; w.restart(w.pc); return ` + frames + `; })(document.querySelector('.watch').watch)`)

@@ -38,11 +38,11 @@ func newRelays(public []netip.Addr, allow []netip.Prefix, low, high int) *relays
 }
 
 // closed are address ranges with no public meaning, or one that leads back inside, beyond what netip.Addr knows: this network,
-// shared (RFC 6598), protocol assignments, benchmarks, reserved and broadcast; IPv4 inside IPv6 (RFC 6052, 8215, 3056, 4380), deprecated site-local.
+// shared (RFC 6598), protocol assignments, benchmarks, reserved and broadcast; IPv4 inside IPv6 (RFC 6052, 8215, 2765, 3056, 4380), deprecated site-local.
 var closed = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("::ffff:0:0:0/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
 	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("fec0::/10"),
 }
 

@@ -346,6 +346,7 @@ func TestRelaysReachNothingInside(t *testing.T) {
 		{"[fe80::1]:80", false},
 		{"[fd00::1]:80", false},
 		{"[fec0::1]:80", false},
+		{"[::ffff:0:10.2.2.3]:80", false},
 		{"100.100.100.200:80", false},
 		{"224.0.0.1:5353", false},
 		{"[ff02::1]:5353", false},

@@ -13,8 +13,9 @@ class Watch {
     this.buttons.begin.addEventListener('click', () => this.begin());
     this.buttons.end.addEventListener('click', () => this.end());
     this.buttons.full.addEventListener('click', () => this.video.requestFullscreen ? this.video.requestFullscreen().catch(() => {}) : this.video.webkitEnterFullscreen());
-    this.video.addEventListener('playing', () => { clearTimeout(this.patience); this.say(''); this.failures = 0; });
+    this.video.addEventListener('playing', () => { clearTimeout(this.patience); this.say(''); this.failures = 0; this.playing = true; });
     this.video.addEventListener('resize', () => { this.video.parentElement.style.aspectRatio = this.video.videoWidth + ' / ' + this.video.videoHeight; });
+    setInterval(() => this.look(), 1000);
     document.addEventListener('visibilitychange', () => document.hidden ? this.close() : this.wanted && this.open());
     addEventListener('pagehide', () => this.close(true));
     addEventListener('pageshow', (e) => e.persisted && this.wanted && this.open());
@@ -54,13 +55,27 @@ class Watch {
     clearTimeout(this.again);
     const {pc, session} = this;
     this.pc = this.session = this.etag = null;
-    this.restarting = false;
+    this.restarting = this.playing = this.still = false;
     if (!pc) return;
     this.video.srcObject = null;
     const told = session && fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
     if (!told || leaving) return pc.close();
     told.then(() => pc.close());
     setTimeout(() => pc.close(), 1000);
+  }
+
+  // look sees whether the picture stands still although the connection does not say so: nobody shall take an old one for the present.
+  look() {
+    const frames = this.video.getVideoPlaybackQuality().totalVideoFrames, now = performance.now();
+    if (frames !== this.frames || !this.playing || document.hidden) {
+      this.frames = frames;
+      this.moved = now;
+      if (this.still) this.say('');
+      this.still = false;
+    } else if (now - this.moved > 4000 && !this.status.textContent) {
+      this.still = true;
+      this.say('No new pictures come from the camera. Waiting …');
+    }
   }
 
   async open() {
