@@ -20,6 +20,7 @@ echo "fresh: a bare Debian 12 in $ROOT"
 debootstrap --variant=minbase bookworm "$ROOT" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$ROOT.log" 2>&1 ||
 	{ tail -n 5 "$ROOT.log" >&2; exit 1; }
 rm "$ROOT.log"
+mount --bind "$ROOT" "$ROOT" # the tests' network namespaces want / to be a mount point
 mount -t proc proc "$ROOT/proc"
 mount -t tmpfs tmpfs "$ROOT/dev/shm"
 for f in /etc/resolv.conf /etc/hosts; do
