@@ -14,7 +14,7 @@ import (
 
 // plainText is text that YAML 1.2 reads back as that text without quotes around it: it begins like a word or a path and holds none of
 // YAML's signs.
-var plainText = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9/._+-]*$`)
+var plainText = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9/._+-]*(:[A-Za-z0-9/._+-]+)*$`)
 
 // flow writes a value of the configuration as YAML on one line. Secrets print as ***. A writer of YAML for all there is would be ten times
 // as large as the rest of what the agent needs to print.

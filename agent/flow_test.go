@@ -24,7 +24,7 @@ func TestWhatIsWrittenAsYAMLReadsAsItWas(t *testing.T) {
 		On    bool               `yaml:"on"`
 	}
 	for _, v := range []any{
-		"", "plain", "yes", "null", "12", "1e3", ".5", "a: b", "#c", "- d", "{e}", `"f`, "g\nh", "~", "=", "/dev/video0", "käse", "0x1f", "a#b",
+		"", "plain", "yes", "null", "12", "1e3", ".5", "a: b", "#c", "- d", "{e}", `"f`, "g\nh", "~", "=", "/dev/video0", "http://c:80/d", "a:", ":b", "c:d", "käse", "0x1f", "a#b",
 		42, int64(-1), 1.5, true, 90 * time.Second, []string{"a", "b c", ""}, [2]int{1, 2}, map[string]int{"x": 1, "y z": 2},
 		outer{Inner{"n", time.Second, 0}, []Inner{{Name: "on"}}, map[string]float64{"k": 2.25}, true},
 	} {

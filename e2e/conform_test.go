@@ -361,7 +361,7 @@ var programs = map[string]func(challenges []string, u *url.URL) string{
 	},
 }
 
-func TestMJPEGIsTakenByDigest(t *testing.T) {
+func TestMJPEGIsTakenByBasicAndDigest(t *testing.T) {
 	h := newHome(t)
 	for name, answer := range programs {
 		t.Run(name, func(t *testing.T) {
@@ -376,13 +376,21 @@ func TestMJPEGIsTakenByDigest(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				resp, err := client.Do(req) // net/http makes Basic of the address, as the others do
+				resp, err := client.Do(req) // net/http makes Basic of the address, as others do
 				if err != nil {
 					t.Fatal(err)
 				}
 				resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Fatalf("%s by Basic: %s", path, resp.Status)
+				}
+				req.URL.User = nil
+				if resp, err = client.Do(req); err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
 				if resp.StatusCode != http.StatusUnauthorized {
-					t.Fatalf("Basic over plain HTTP: %s", resp.Status)
+					t.Fatalf("%s without a password: %s", path, resp.Status)
 				}
 				req.Header.Set("Authorization", answer(resp.Header.Values("WWW-Authenticate"), u))
 				if resp, err = client.Do(req); err != nil {
