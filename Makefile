@@ -77,7 +77,7 @@ test-nat: deps-test build ## as root: live view through two random NATs, a chang
 
 test-browser: deps-test build ## the camera's page and the cloud's in Chromium; CAMWARD_SHOTS=DIR leaves screenshots
 	$(GO) test -count=1 -timeout 15m -v ./web/page
-	$(GO) test -count=1 -timeout 15m -v ./web ./live ./cloud ./e2e -run 'Browser|Page'
+	$(GO) test -count=1 -timeout 15m -v ./web ./live ./cloud ./e2e -run 'Browser|Page|TestAPersonSignsInWithChromium'
 
 TIME ?= 10m
 fuzz: ## TIME=10m of every fuzz target of the tree
