@@ -44,7 +44,7 @@ func (a *Agent) newAnnouncements() error {
 
 func (a *Agent) newMQTT() (err error) {
 	info := mqtt.Info{MAC: a.id.MAC, Name: a.hostName(), Maker: a.id.Maker, Model: a.id.Model, Version: a.version}
-	if addr, err := net.ResolveTCPAddr("tcp", a.cfg.Listen); err == nil && a.cfg.Listen != "" && !addr.IP.IsLoopback() {
+	if addr, err := net.ResolveTCPAddr("tcp", a.cfg.Listen); err == nil && a.cfg.MDNS && a.cfg.Listen != "" && !addr.IP.IsLoopback() {
 		info.PageURL = "http://" + net.JoinHostPort(a.hostName()+".local", strconv.Itoa(addr.Port)) + "/"
 	}
 	var cameras []mqtt.Camera

@@ -12,6 +12,26 @@ import (
 	"time"
 )
 
+// An Effective value is one line of `camward check --effective`.
+type Effective struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"` // as YAML on one line; secrets as ***
+	Origin string `json:"origin"`
+}
+
+// Effective lists every value with its origin.
+func (c *Loaded) Effective() []Effective {
+	var out []Effective
+	for _, l := range c.leaves() {
+		origin := c.origin[l.key]
+		if origin == "" {
+			origin = "default"
+		}
+		out = append(out, Effective{l.key, flow(l.v), origin})
+	}
+	return out
+}
+
 // plainText is text that YAML 1.2 reads back as that text without quotes around it: it begins like a word or a path and holds none of
 // YAML's signs.
 var plainText = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9/._+-]*(:[A-Za-z0-9/._+-]+)*$`)

@@ -441,23 +441,3 @@ func without(m yaml.MapSlice, key string) yaml.MapSlice {
 	}
 	return out
 }
-
-// An Effective value is one line of `camward check --effective`.
-type Effective struct {
-	Key    string `json:"key"`
-	Value  string `json:"value"` // as YAML on one line; secrets as ***
-	Origin string `json:"origin"`
-}
-
-// Effective lists every value with its origin.
-func (c *Loaded) Effective() []Effective {
-	var out []Effective
-	for _, l := range c.leaves() {
-		origin := c.origin[l.key]
-		if origin == "" {
-			origin = "default"
-		}
-		out = append(out, Effective{l.key, flow(l.v), origin})
-	}
-	return out
-}

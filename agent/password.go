@@ -56,7 +56,7 @@ func (a *Agent) password(cfg web.Config) (p *web.Password, err error) {
 			return nil, err
 		}
 	}
-	p, fresh, err := web.LoadOrSetPassword(a.cfg.StateDir, first)
+	p, fresh, err := web.LoadPassword(a.cfg.StateDir, first)
 	switch {
 	case err == nil:
 		a.FreshPassword = fresh

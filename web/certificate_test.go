@@ -46,7 +46,7 @@ func running(t *testing.T, s *Server) {
 
 func TestHTTPSWorksForIndependentClientsWithTheFingerprintThatIsTold(t *testing.T) {
 	dir := t.TempDir()
-	p, secret, err := LoadPassword(dir)
+	p, secret, err := LoadPassword(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestHTTPSWorksForIndependentClientsWithTheFingerprintThatIsTold(t *testing.
 
 func TestABrowserLikeClientSignsInOverHTTPSAndPlainHTTP(t *testing.T) {
 	dir := t.TempDir()
-	p, secret, err := LoadPassword(dir)
+	p, secret, err := LoadPassword(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (c *coder) WriteHeader(code int) { c.code = code; c.ResponseWriter.WriteHea
 
 // newWire serves to clients that seem to be at from.
 func newWire(t *testing.T, from string, h http.Handler) *wire {
-	p, secret, err := LoadPassword(t.TempDir())
+	p, secret, err := LoadPassword(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func credentials(secret, nonce, nc, method, uri string) string {
 
 func TestANonceIsGoodForFiveMinutes(t *testing.T) {
 	dir := t.TempDir()
-	p, secret, err := LoadPassword(dir)
+	p, secret, err := LoadPassword(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestMemoryOfNoncesIsBoundedAndForgetsNoReplay(t *testing.T) {
 }
 
 func TestCredentialsForSomethingElseAreRefused(t *testing.T) {
-	p, secret, err := LoadPassword(t.TempDir())
+	p, secret, err := LoadPassword(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestCredentialsForSomethingElseAreRefused(t *testing.T) {
 }
 
 func TestOnLoopbackARouteWantsThePasswordIfThereIsOne(t *testing.T) {
-	p, secret, err := LoadPassword(t.TempDir())
+	p, secret, err := LoadPassword(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,14 +366,14 @@ func TestOnLoopbackARouteWantsThePasswordIfThereIsOne(t *testing.T) {
 
 func TestAPasswordFileWithoutDigestsLeavesBasicAndSaysSo(t *testing.T) {
 	dir := t.TempDir()
-	_, secret, err := LoadPassword(dir)
+	_, secret, err := LoadPassword(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	b, _ := os.ReadFile(passwordFile(dir))
 	lines := slices.DeleteFunc(bytes.Split(b, []byte("\n")), func(l []byte) bool { return bytes.Contains(l, []byte("ha1_")) })
 	os.WriteFile(passwordFile(dir), bytes.Join(lines, []byte("\n")), 0o600)
-	p, _, err := LoadPassword(dir)
+	p, _, err := LoadPassword(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}

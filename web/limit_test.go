@@ -16,7 +16,7 @@ func basic(secret string) string {
 }
 
 func TestTenWrongPasswordsPauseTheirAddressForAMinute(t *testing.T) {
-	p, secret, err := LoadPassword(t.TempDir())
+	p, secret, err := LoadPassword(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

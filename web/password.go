@@ -74,14 +74,9 @@ type kept struct {
 
 func passwordFile(stateDir string) string { return filepath.Join(stateDir, "password.json") }
 
-// LoadPassword is LoadOrSetPassword with a random first password.
-func LoadPassword(stateDir string) (p *Password, fresh string, err error) {
-	return LoadOrSetPassword(stateDir, "")
-}
-
-// LoadOrSetPassword reads the password kept in stateDir. At first start there is none, and it becomes first, as a maker's label
+// LoadPassword reads the password kept in stateDir. At first start there is none, and it becomes first, as a maker's label
 // or the owner's file has it; if that is empty it is a random one, and fresh is its text, to be printed once: it is stored nowhere.
-func LoadOrSetPassword(stateDir string, first camio.Secret) (p *Password, fresh string, err error) {
+func LoadPassword(stateDir string, first camio.Secret) (p *Password, fresh string, err error) {
 	p = newPassword(stateDir)
 	switch err := p.read(); {
 	case errors.Is(err, fs.ErrNotExist) && first != "":

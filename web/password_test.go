@@ -11,17 +11,17 @@ import (
 
 func TestTheFirstPasswordIsTheMakersAndOnlyTheFirst(t *testing.T) {
 	dir := t.TempDir()
-	p, fresh, err := LoadOrSetPassword(dir, "from-the-label")
+	p, fresh, err := LoadPassword(dir, "from-the-label")
 	if err != nil || fresh != "" || !p.Check("from-the-label") || !p.digests() {
 		t.Fatalf("%q, %v", fresh, err)
 	}
-	if p, fresh, err = LoadOrSetPassword(dir, "another-label"); err != nil || fresh != "" || p.Check("another-label") || !p.Check("from-the-label") {
+	if p, fresh, err = LoadPassword(dir, "another-label"); err != nil || fresh != "" || p.Check("another-label") || !p.Check("from-the-label") {
 		t.Errorf("at the second start: %q, %v", fresh, err)
 	}
 	if b, _ := os.ReadFile(passwordFile(dir)); strings.Contains(string(b), "label") {
 		t.Error("its text is in the file")
 	}
-	if p, fresh, err = LoadOrSetPassword(t.TempDir(), ""); err != nil || len(fresh) != 14 || !p.Check(fresh) {
+	if p, fresh, err = LoadPassword(t.TempDir(), ""); err != nil || len(fresh) != 14 || !p.Check(fresh) {
 		t.Errorf("without one: %q, %v", fresh, err)
 	}
 }
@@ -40,7 +40,7 @@ func TestAPasswordThatIsTooShortOrCannotBeTypedIsRefused(t *testing.T) {
 			t.Errorf("told: %v", err)
 		}
 		if text != "" {
-			if _, _, err := LoadOrSetPassword(t.TempDir(), text); (err == nil) != want {
+			if _, _, err := LoadPassword(t.TempDir(), text); (err == nil) != want {
 				t.Errorf("%q as the first: %v", text.Reveal(), err)
 			}
 		}

@@ -38,7 +38,7 @@ func withRoutes(t *testing.T, listen string, p *Password) *Server {
 
 func somePassword(t *testing.T) (p *Password, secret string) {
 	t.Helper()
-	p, secret, err := LoadPassword(t.TempDir())
+	p, secret, err := LoadPassword(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,7 +187,7 @@ func TestASessionEndsWhenIdleOrOld(t *testing.T) {
 
 func TestAChangedPasswordEndsAllSessions(t *testing.T) {
 	dir := t.TempDir()
-	p, secret, err := LoadPassword(dir)
+	p, secret, err := LoadPassword(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func text(s string) http.Handler {
 }
 
 func TestBeyondLoopbackEveryRouteButHealthWantsThePassword(t *testing.T) {
-	p, secret, err := LoadPassword(t.TempDir())
+	p, secret, err := LoadPassword(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,11 +87,11 @@ func TestOnLoopbackAForeignHostNameIsRefused(t *testing.T) {
 
 func TestThePasswordSurvivesARestartAndIsNotStored(t *testing.T) {
 	dir := t.TempDir()
-	_, secret, err := LoadPassword(dir)
+	_, secret, err := LoadPassword(dir, "")
 	if err != nil || secret == "" {
 		t.Fatal(secret, err)
 	}
-	p, again, err := LoadPassword(dir)
+	p, again, err := LoadPassword(dir, "")
 	if err != nil || again != "" || !p.Check(secret) || p.Check(secret+"x") {
 		t.Fatalf("after a restart: %q, %v", again, err)
 	}
@@ -110,7 +110,7 @@ func TestThePasswordSurvivesARestartAndIsNotStored(t *testing.T) {
 func TestADamagedPasswordFileSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	os.WriteFile(passwordFile(dir), []byte("{"), 0o600)
-	if _, _, err := LoadPassword(dir); err == nil || !strings.Contains(err.Error(), "camward password --reset") {
+	if _, _, err := LoadPassword(dir, ""); err == nil || !strings.Contains(err.Error(), "camward password --reset") {
 		t.Fatal(err)
 	}
 }
@@ -142,7 +142,7 @@ func TestRunServesUntilStoppedAndNamesATakenAddress(t *testing.T) {
 
 func TestWhatChangesSomethingNeedsTheKeyOfTheStateDirectory(t *testing.T) {
 	dir := t.TempDir()
-	p, secret, err := LoadPassword(dir)
+	p, secret, err := LoadPassword(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}

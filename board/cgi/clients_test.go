@@ -31,7 +31,7 @@ func run(t *testing.T, name string, args ...string) string {
 
 func TestPeopleAndScriptsSetTheDeviceWithCurlAndWget(t *testing.T) {
 	dir := t.TempDir()
-	password, secret, err := web.LoadPassword(dir)
+	password, secret, err := web.LoadPassword(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
