@@ -88,10 +88,16 @@ func (o *output) String() string {
 
 func launch(t testing.TB, program string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: program, out: &output{}, done: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(bin, program), args...)
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	if err := p.cmd.Start(); err != nil {
+	cmd := exec.Command(filepath.Join(bin, program), args...)
+	return begin(t, program, cmd, cmd.Start)
+}
+
+// begin starts a program under test, which ends with the test; if that fails, it tells what the program printed.
+func begin(t testing.TB, program string, cmd *exec.Cmd, start func() error) *process {
+	t.Helper()
+	p := &process{t: t, name: program, cmd: cmd, out: &output{}, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.out, p.out
+	if err := start(); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

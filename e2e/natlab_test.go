@@ -105,24 +105,9 @@ func (n *namespace) client(t testing.TB) *http.Client {
 // usual ones.
 func (n *namespace) launch(t testing.TB, program string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: program, out: &output{}, done: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(bin, program), args...)
-	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "CAMWARD_LIVE_") })
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	if err := n.do(p.cmd.Start); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.cmd.Wait()
-		close(p.done)
-	}()
-	t.Cleanup(func() {
-		p.stop()
-		if t.Failed() {
-			t.Logf("%s printed:\n%s", program, p.out)
-		}
-	})
-	return p
+	cmd := exec.Command(filepath.Join(bin, program), args...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "CAMWARD_LIVE_") })
+	return begin(t, program, cmd, func() error { return n.do(cmd.Start) })
 }
 
 // Addresses of the lab. The server's is public; each router's wide side is 198.51.100.<4n+2>.
