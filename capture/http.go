@@ -21,6 +21,7 @@ const (
 	maxErrorBody  = 16 << 10 // bytes read of an answer that is no picture, so that its connection can be used again
 	maxRequests   = 8        // for one picture: redirects and challenges
 	busyPause     = 500 * time.Millisecond
+	paceAfter     = 500 * time.Millisecond
 
 	// After a refused password the camera is left alone, twice as long each time: cameras lock themselves up after five to
 	// seven wrong passwords within half an hour.
@@ -259,15 +260,16 @@ type pace struct {
 	n  int
 }
 
-// add takes a picture's time and gives the rate in pictures per second, to a tenth; 0 for the first.
+// add takes a picture's time and gives the rate in pictures per second, to a tenth; 0 as long as too little was seen
+// to tell.
 func (p *pace) add(t time.Duration) float64 {
 	p.at[p.n%len(p.at)] = t
 	p.n++
 	have := min(p.n, len(p.at))
-	if have < 2 {
+	span := t - p.at[(p.n-have)%len(p.at)]
+	if span < paceAfter {
 		return 0
 	}
-	span := t - p.at[(p.n-have)%len(p.at)]
 	return float64(int(10*float64(have-1)/span.Seconds()+0.5)) / 10
 }
 

@@ -89,40 +89,55 @@ func (s *signIn) refused(h http.Header) error {
 // offers gives the first Digest challenge of a 401 that can be answered, and whether Basic is offered. Firmware writes several
 // challenges into one field, and blanks into the list of qop.
 func offers(fields []string) (c *digest.Challenge, basic bool) {
-	for _, f := range fields {
-		lower := lowerASCII(f)
-		basic = basic || strings.HasPrefix(lower, "basic") || strings.Contains(lower, ", basic ")
-		at := strings.Index(lower, digestPrefix)
-		if c != nil || at < 0 || at > 0 && !strings.HasSuffix(lower[:at], " ") && !strings.HasSuffix(lower[:at], ",") {
-			continue
-		}
-		text := f[at:]
-		if end := strings.Index(lower[at:], ", basic "); end > 0 {
-			text = text[:end]
-		}
-		d, err := digest.ParseChallenge(text)
-		if err != nil || d.Nonce == "" {
-			continue
-		}
-		for i, q := range d.QOP {
-			d.QOP[i] = strings.ToLower(strings.TrimSpace(q))
-		}
-		if digest.CanDigest(d) {
-			c = d
+	for _, field := range fields {
+		for _, text := range challenges(field) {
+			if strings.EqualFold(text[:5], "basic") {
+				basic = true
+				continue
+			}
+			d, err := digest.ParseChallenge(strings.TrimRight(text, ", \t"))
+			if c != nil || err != nil || d.Nonce == "" {
+				continue
+			}
+			for i, q := range d.QOP {
+				d.QOP[i] = strings.ToLower(strings.TrimSpace(q))
+			}
+			if digest.CanDigest(d) {
+				c = d
+			}
 		}
 	}
 	return c, basic
 }
 
-const digestPrefix = "digest "
-
-// lowerASCII keeps every byte in its place, which strings.ToLower does not.
-func lowerASCII(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
+// challenges cuts a WWW-Authenticate field before each "Digest" and "Basic" that is not quoted. What stands before the first is
+// dropped.
+func challenges(field string) (out []string) {
+	begin, quoted := -1, false
+	for i := 0; i < len(field); i++ {
+		switch {
+		case field[i] == '\\' && quoted:
+			i++
+		case field[i] == '"':
+			quoted = !quoted
+		case quoted || i > 0 && field[i-1] != ' ' && field[i-1] != ',' || !isScheme(field[i:]):
+		default:
+			if begin >= 0 {
+				out = append(out, field[begin:i])
+			}
+			begin = i
 		}
 	}
-	return string(b)
+	if begin >= 0 {
+		out = append(out, field[begin:])
+	}
+	return out
+}
+
+// isScheme tells whether s begins with the name of a scheme that is known. Digest without parameters is none.
+func isScheme(s string) bool {
+	if digest.IsDigest(s) {
+		return true
+	}
+	return len(s) >= 5 && strings.EqualFold(s[:5], "basic") && (len(s) == 5 || s[5] == ' ' || s[5] == ',')
 }
