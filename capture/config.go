@@ -23,18 +23,20 @@ type Config struct {
 	//	http://10.0.0.8/snapshot.jpg      a network camera's JPEG, fetched Rate times a second or as often as it can be had,
 	//	https://camera.lan/video.mjpg     or its MJPEG stream (multipart/x-mixed-replace), at the rate it comes
 	//
-	// The query of an http or https address is the camera's own; user and password have no place in the address. Else, options follow a question mark, as in "yard.mjpeg?fps=12.5&loop=1":
+	// The query of an http or https address is the camera's own, and never shown; User and Password have their own keys.
+	// To other sources options follow a question mark, as in "yard.mjpeg?fps=12.5&loop=1":
 	//
 	//	demo:       rate (pictures per second, Rate), size (Size), first=8s and every=30s (when a person walks through; every=0s: once)
 	//	recordings: loop=1 (begin again at the end), fps (for recordings that do not say, and to override)
 	Source string `yaml:"source"`
 
 	// Size asked for, as "640x480". Without one a camera is asked for 640x480 and a recording keeps its own; an MJPEG
-	// recording always does. The device may grant another.
+	// recording and a network camera always do. The device may grant another.
 	Size Size `yaml:"size"`
 
 	// Rate is the pictures per second asked for, 1 to 60, default 15. The device may grant another.
-	// A recording keeps its own; concatenated JPEGs have none and get this one.
+	// A recording keeps its own; concatenated JPEGs have none and get this one. A network camera's stream comes
+	// as it comes, and of its snapshots no more are fetched than this; the rate that is reached stands in the Status.
 	Rate float64 `yaml:"rate"`
 
 	// Format is "auto" (MJPG, else YUYV, NV12, YU12, UYVY, GREY, whichever the camera has first), or
