@@ -36,8 +36,9 @@ type Camera struct {
 	known   identity // of the device last opened, to find it again under another number
 
 	settings settings
-	patience patience // with an http source
-	lockout  lockout  // after it refused its password
+	patience patience    // with an http source
+	lockout  lockout     // after it refused its password
+	nominal  nominalRate // of its frames
 
 	mu       sync.Mutex
 	status   Status
@@ -76,7 +77,7 @@ func New(cfg Config, hub *Hub, pool *video.Pool, log *zap.Logger) (*Camera, erro
 	}
 	return &Camera{
 		cfg: cfg, src: src, formats: formats, hub: hub, pool: pool, log: log, host: thisHost(),
-		status: Status{Source: src.shown(cfg.Source)}, patience: defaultPatience,
+		status: Status{Source: src.shown(cfg.Source)}, patience: defaultPatience, nominal: nominalRate{rate: cfg.Rate},
 	}, nil
 }
 

@@ -20,6 +20,8 @@ const (
 	maxRequests   = 8        // for one picture: redirects and challenges
 	busyPause     = 500 * time.Millisecond
 	paceAfter     = 500 * time.Millisecond
+	judgeEvery    = 5 * time.Second
+	nominalSlack  = 1.3 // a rate that is off by less is good enough for an encoder's rate control
 
 	// After a refused password the camera is left alone, twice as long each time: cameras lock themselves up after five to
 	// seven wrong passwords within half an hour.
@@ -223,20 +225,21 @@ func (h *httpSource) picture(b []byte, card string) error {
 		return nil
 	}
 	h.watch.seen()
-	// The frames' rate is nominal and stays, so that nobody takes them for those of another stream.
-	form := video.Format{FourCC: video.MJPEG, Width: width, Height: height, Rate: h.c.cfg.Rate, FullRange: true}
+	h.mono = max(video.Now(), h.mono+time.Microsecond)
+	reached := h.pace.add(h.mono)
+	form := video.Format{FourCC: video.MJPEG, Width: width, Height: height, Rate: h.c.nominal.follow(h.mono, reached), FullRange: true}
 	f := h.c.pool.Get(len(b))
 	copy(f.Data, b)
-	h.mono = max(video.Now(), h.mono+time.Microsecond)
 	f.Format, f.Seq, f.Mono = form, h.seq, h.mono
 	h.seq++
 	if !h.begun {
 		h.begun = true
+		h.c.nominal.judged = h.mono // what a camera has kept back for us tells nothing about its rate
 		h.c.lockout = lockout{}
 		form.Rate = 0 // nobody knows yet
 		h.c.granted(showURL(h.req.URL.String()), card, form)
 	}
-	h.c.reached(h.pace.add(h.mono))
+	h.c.reached(reached)
 	return h.c.deliver(f)
 }
 
@@ -250,6 +253,25 @@ func (c *Camera) reached(rate float64) {
 	c.mu.Lock()
 	c.status.Format.Rate = rate
 	c.mu.Unlock()
+}
+
+// A nominalRate is what frames carry as their rate: about what is reached, but steady, since an encoder begins anew with
+// another. It starts as the rate asked for.
+type nominalRate struct {
+	rate   float64
+	judged time.Duration // when it was last held against what is reached
+}
+
+// follow gives the rate for a picture of time t.
+func (n *nominalRate) follow(t time.Duration, reached float64) float64 {
+	if reached == 0 || t-n.judged < judgeEvery {
+		return n.rate
+	}
+	n.judged = t
+	if reached > nominalSlack*n.rate || n.rate > nominalSlack*reached {
+		n.rate = reached
+	}
+	return n.rate
 }
 
 // A pace is the rate of the last pictures.

@@ -233,6 +233,28 @@ func TestPace(t *testing.T) {
 	}
 }
 
+func TestTheNominalRateFollowsSlowly(t *testing.T) {
+	n := nominalRate{rate: 15}
+	steps := []struct {
+		t             time.Duration
+		reached, want float64
+	}{
+		{1 * time.Second, 30, 15}, // too early to tell
+		{5 * time.Second, 0, 15},
+		{5 * time.Second, 12, 15}, // near enough
+		{9 * time.Second, 30, 15},
+		{10 * time.Second, 30, 30},
+		{11 * time.Second, 2, 30},
+		{15 * time.Second, 2, 2},
+		{20 * time.Second, 2.5, 2},
+	}
+	for _, s := range steps {
+		if got := n.follow(s.t, s.reached); got != s.want {
+			t.Errorf("at %v, %v reached: %v, want %v", s.t, s.reached, got, s.want)
+		}
+	}
+}
+
 // paths are where the simulated makers give a snapshot.
 var paths = map[string]string{"sharx": "/snapshot.jpg", "axis": "/axis-cgi/jpg/image.cgi", "hikvision": "/ISAPI/Streaming/channels/101/picture",
 	"dahua": "/cgi-bin/snapshot.cgi", "d-link": "/image/jpeg.cgi", "camward": "/snapshot.jpg"}
