@@ -1,4 +1,4 @@
-// Package capture turns a camera, a recording or a rendered scene into a stream of video.Frame and
+// Package capture turns a camera, on a bus or in the network, a recording or a rendered scene into a stream of video.Frame and
 // hands each frame to whoever subscribed: the motion detector, the pre-roll ring, the live view.
 //
 // A Camera reads one source and publishes on a Hub. V4L2 devices are driven through
@@ -36,6 +36,9 @@ type Camera struct {
 	known   identity // of the device last opened, to find it again under another number
 
 	settings settings
+	patience patience    // with an http source
+	lockout  lockout     // after it refused its password
+	nominal  nominalRate // of its frames
 
 	mu       sync.Mutex
 	status   Status
@@ -47,11 +50,11 @@ type Camera struct {
 
 // Status is what a camera is doing. The counters cover all runs.
 type Status struct {
-	Source    string        `json:"source"`          // as configured
-	Device    string        `json:"device"`          // what was opened: node or file; empty before
+	Source    string        `json:"source"`          // as configured; an address without what may be secret in it
+	Device    string        `json:"device"`          // what was opened: node, file or address; empty before
 	Card      string        `json:"card"`            // the device's name for itself
 	Running   bool          `json:"running"`         // frames are expected
-	Format    video.Format  `json:"format,omitzero"` // as granted
+	Format    video.Format  `json:"format,omitzero"` // as granted; of an http source the rate is that of the last pictures
 	Frames    uint64        `json:"frames"`          // published
 	Drops     uint64        `json:"drops"`           // missing by their sequence numbers
 	Errored   uint64        `json:"errored"`         // broken or empty pictures, discarded
@@ -74,7 +77,7 @@ func New(cfg Config, hub *Hub, pool *video.Pool, log *zap.Logger) (*Camera, erro
 	}
 	return &Camera{
 		cfg: cfg, src: src, formats: formats, hub: hub, pool: pool, log: log, host: thisHost(),
-		status: Status{Source: cfg.Source},
+		status: Status{Source: src.shown(cfg.Source)}, patience: defaultPatience, nominal: nominalRate{rate: cfg.Rate},
 	}, nil
 }
 
@@ -107,6 +110,8 @@ func (c *Camera) stream(ctx context.Context) error {
 		return c.runDemo(ctx)
 	case kindRecording:
 		return replay(ctx, c.src, c.cfg, c.pool, c)
+	case kindHTTP:
+		return c.runHTTP(ctx)
 	}
 	return c.runDevice(ctx)
 }

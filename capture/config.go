@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"camward/camio"
+	"camward/internal/transport"
 	"camward/video"
 )
 
@@ -18,24 +20,37 @@ type Config struct {
 	//	/dev/video0, /dev/v4l/by-id/...   a V4L2 capture device
 	//	demo:                             a rendered scene that looks like a camera
 	//	yard.mjpeg, yard.avi, yard.mp4    a recording, replayed in real time
+	//	http://10.0.0.8/snapshot.jpg      a network camera's JPEG, fetched Rate times a second or as often as it can be had,
+	//	https://camera.lan/video.mjpg     or its MJPEG stream (multipart/x-mixed-replace), at the rate it comes
 	//
-	// Options follow a question mark, as in "yard.mjpeg?fps=12.5&loop=1":
+	// The query of an http or https address is the camera's own, and never shown; User and Password have their own keys.
+	// To other sources options follow a question mark, as in "yard.mjpeg?fps=12.5&loop=1":
 	//
 	//	demo:       rate (pictures per second, Rate), size (Size), first=8s and every=30s (when a person walks through; every=0s: once)
 	//	recordings: loop=1 (begin again at the end), fps (for recordings that do not say, and to override)
 	Source string `yaml:"source"`
 
 	// Size asked for, as "640x480". Without one a camera is asked for 640x480 and a recording keeps its own; an MJPEG
-	// recording always does. The device may grant another.
+	// recording and a network camera always do. The device may grant another.
 	Size Size `yaml:"size"`
 
 	// Rate is the pictures per second asked for, 1 to 60, default 15. The device may grant another.
-	// A recording keeps its own; concatenated JPEGs have none and get this one.
+	// A recording keeps its own; concatenated JPEGs have none and get this one. A network camera's stream comes
+	// as it comes, and of its snapshots no more are fetched than this; the rate that is reached stands in the Status.
 	Rate float64 `yaml:"rate"`
 
 	// Format is "auto" (MJPG, else YUYV, NV12, YU12, UYVY, GREY, whichever the camera has first), or
 	// one of these. Only devices heed it.
 	Format string `yaml:"format"`
+
+	// User and Password are for an http or https source, sent by Digest or Basic as the camera asks for, and only to
+	// the source's own host. Over http Basic shows them to everybody on the way. Default: none.
+	User     string       `yaml:"user"`
+	Password camio.Secret `yaml:"password"`
+
+	// CAFile is a PEM file with the only authorities that an https source is trusted by; the camera's own
+	// certificate will do if it names the host. Default: the system's authorities.
+	CAFile string `yaml:"ca_file"`
 }
 
 // Default is the configuration of a camera without one: no source, 15 pictures per second, any format.
@@ -58,7 +73,34 @@ func (c *Config) Validate() error {
 	if _, err := parseFormat(c.Format); err != nil {
 		errs = append(errs, fmt.Errorf("format: %w", err))
 	}
+	errs = append(errs, c.validateHTTP()...)
 	return errors.Join(errs...)
+}
+
+// validateHTTP checks what only http and https sources heed.
+func (c *Config) validateHTTP() (errs []error) {
+	network := isHTTP(c.Source)
+	for _, o := range []struct{ key, value string }{{"user", c.User}, {"password", c.Password.Reveal()}, {"ca_file", c.CAFile}} {
+		if o.value != "" && !network {
+			errs = append(errs, fmt.Errorf("%s: only http and https sources take one", o.key))
+		}
+	}
+	if !network {
+		return errs
+	}
+	if c.Password != "" && c.User == "" {
+		errs = append(errs, errors.New("user: not set, but password is"))
+	}
+	if strings.ContainsFunc(c.User, func(r rune) bool { return r == ':' || r < ' ' || r == 0x7f }) {
+		errs = append(errs, errors.New("user: colons and control characters cannot be sent")) // RFC 7617 2
+	}
+	if c.CAFile == "" {
+		return errs
+	}
+	if !hasScheme(c.Source, "https") {
+		return append(errs, errors.New("ca_file: only https sources take one"))
+	}
+	return append(errs, transport.Config{CAFile: c.CAFile, Proxy: transport.Direct}.Validate())
 }
 
 // formatOrder is the order in which "auto" takes what a camera offers: compressed pictures cost
@@ -136,6 +178,7 @@ const (
 	kindDevice sourceKind = iota
 	kindDemo
 	kindRecording
+	kindHTTP
 )
 
 // source is a parsed Config.Source. Options that were not given are zero.
@@ -148,6 +191,14 @@ type source struct {
 	first, every time.Duration
 }
 
+// shown is the source for logs and status: of an address, without what may be secret in it.
+func (s *source) shown(configured string) string {
+	if s.kind != kindHTTP {
+		return configured
+	}
+	return showURL(s.path)
+}
+
 // parseSource reads Config.Source. It does not look whether what it names exists.
 func parseSource(s string) (source, error) {
 	path, query, _ := strings.Cut(s, "?")
@@ -155,14 +206,18 @@ func parseSource(s string) (source, error) {
 	var allowed string
 	switch {
 	case path == "":
-		return src, errors.New("missing: give a device such as /dev/video0, demo: or a recording")
+		return src, errors.New("missing: give a device such as /dev/video0, demo:, a recording or a camera's http address")
 	case path == "demo:" || path == "demo":
 		src.kind, allowed = kindDemo, "rate size first every"
 		src.first, src.every = 8*time.Second, 30*time.Second
 	case strings.HasPrefix(path, "/dev/"):
 		src.kind = kindDevice
+	case isHTTP(s):
+		src.kind, src.path = kindHTTP, s // all of it is the camera's
+		_, err := parseHTTP(s)
+		return src, err
 	case strings.Contains(path, "://"):
-		return src, fmt.Errorf("%s is a network address; only devices, recordings and demo: can be captured", redactURL(path))
+		return src, fmt.Errorf("%s is a network address; only devices, recordings, demo:, http:// and https:// can be captured", redactURL(path))
 	default:
 		allowed = "loop fps"
 	}

@@ -10,11 +10,11 @@ import (
 
 func TestConfigReadsFromYAML(t *testing.T) {
 	c := Default()
-	in := "source: /dev/video0\nsize: 1280x720\nrate: 12.5\nformat: MJPG\n"
+	in := "source: https://cam/x?y=1\nsize: 1280x720\nrate: 12.5\nformat: MJPG\nuser: u\npassword: p\n"
 	if err := yaml.UnmarshalWithOptions([]byte(in), &c, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Source: "/dev/video0", Size: Size{1280, 720}, Rate: 12.5, Format: "MJPG"}
+	want := Config{Source: "https://cam/x?y=1", Size: Size{1280, 720}, Rate: 12.5, Format: "MJPG", User: "u", Password: "p"}
 	if c != want {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
@@ -63,6 +63,13 @@ func TestParseSource(t *testing.T) {
 		{in: "demo:", want: source{kind: kindDemo, path: "demo:", first: 8 * time.Second, every: 30 * time.Second}},
 		{in: "demo:?rate=10&size=320x240&first=2s&every=0s", want: source{kind: kindDemo, path: "demo:", rate: 10, size: Size{320, 240}, first: 2 * time.Second}},
 		{in: "a/b.mjpeg?fps=12.5&loop=1", want: source{kind: kindRecording, path: "a/b.mjpeg", rate: 12.5, loop: true}},
+		{in: "http://cam.lan/snapshot.jpg?pwd=x&loop=1", want: source{kind: kindHTTP, path: "http://cam.lan/snapshot.jpg?pwd=x&loop=1"}},
+		{in: "HTTPS://10.0.0.8:8443/", want: source{kind: kindHTTP, path: "HTTPS://10.0.0.8:8443/"}},
+		{in: "http://user:secret@cam/x", err: "their own keys"},
+		{in: "http://user:secret@[::1/x", err: "not an address"},
+		{in: "http:///snapshot.jpg?secret", err: "no host"},
+		{in: "http://cam:70000/?secret", err: "port"},
+		{in: "http://cam/#secret", err: "#"},
 		{in: "", err: "missing"},
 		{in: "rtsp://user:secret@host/x", err: "network address"},
 		{in: "demo:?loop=1", err: `unknown option "loop" (there are: rate, size, first, every)`},
@@ -83,6 +90,33 @@ func TestParseSource(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: the error tells the password: %v", tt.in, err)
+		}
+	}
+}
+
+func TestWhatANetworkCameraNeedsIsChecked(t *testing.T) {
+	tests := []struct {
+		cfg  Config
+		want []string // lines that begin so; none: valid
+	}{
+		{Config{Source: "http://cam/"}, nil},
+		{Config{Source: "http://cam/", User: "u", Password: "secret"}, nil},
+		{Config{Source: "http://cam/", Password: "secret"}, []string{"user: not set"}},
+		{Config{Source: "http://cam/", User: "a:b"}, []string{"user: colons"}},
+		{Config{Source: "http://cam/", CAFile: "x.pem"}, []string{"ca_file: only https"}},
+		{Config{Source: "https://cam/", CAFile: "x.pem"}, []string{"ca_file: open x.pem"}},
+		{Config{Source: "/dev/video0", User: "u", Password: "secret", CAFile: "x.pem"}, []string{"user: only http", "password: only http", "ca_file: only http"}},
+	}
+	for _, tt := range tests {
+		tt.cfg.Rate = 5
+		err := tt.cfg.Validate()
+		if (err == nil) != (tt.want == nil) {
+			t.Errorf("%+v: %v", tt.cfg, err)
+		}
+		for _, w := range tt.want {
+			if !strings.Contains("\n"+err.Error(), "\n"+w) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%+v: got %v, want %q", tt.cfg, err, w)
+			}
 		}
 	}
 }

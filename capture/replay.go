@@ -226,7 +226,7 @@ func Play(ctx context.Context, path string, fn func(*video.Frame) error) error {
 		return err
 	}
 	if src.kind != kindRecording {
-		return fmt.Errorf("%s is not a recording", path)
+		return fmt.Errorf("%s is not a recording", src.shown(path))
 	}
 	rec, err := openRecording(ctx, src, Size{}, playDefaultRate)
 	if err != nil {
