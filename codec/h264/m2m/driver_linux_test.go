@@ -2,6 +2,7 @@ package m2m
 
 import (
 	"bytes"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,7 @@ type driver struct {
 	lacks   map[uint32]int // control -> any: answers EINVAL
 	sets    []byte         // SPS and PPS with start codes
 	apart   bool           // SPS and PPS come in a buffer of their own
+	keyUnit []byte         // sets and idr
 	once    bool           // SPS and PPS come only once
 	late    bool           // an input buffer is given back with the next picture
 	deaf    bool           // force key is not obeyed
@@ -108,24 +110,19 @@ func (d *driver) host() host {
 // other is a node that is not an encoder.
 type other struct{}
 
-func (*other) ioctl(uintptr, unsafe.Pointer) error           { return unix.ENOTTY }
-func (*other) mmap(int64, int) ([]byte, error)               { return nil, unix.ENODEV }
-func (*other) munmap([]byte) error                           { return unix.EINVAL }
-func (*other) poll(int16, time.Duration) (int16, error)      { return unix.POLLERR, nil }
-func (*other) close() error                                  { return nil }
-func (d *driver) encoder(cfg h264.Config) (*Encoder, error)  { return (&Hardware{host: d.host()}).New(cfg) }
-func (d *driver) complain(format string, args ...any)        { d.t.Helper(); d.t.Errorf("driver: "+format, args...) }
-func (q *queue) has(index uint32) bool                       { return slices.Contains(q.queued, index) }
-func (q *queue) planes() int                                 { return int(q.pix.numPlanes) }
-func dur(tv unix.Timeval) time.Duration                      { return time.Duration(tv.Nano()) }
-func planesOf(f video.FourCC) (memories uint8, whole uint32) { // whole: size of the first memory plane in halves of the luma
-	switch f {
-	case ym12:
-		return 3, 2
-	case nm12:
-		return 2, 2
-	}
-	return 1, 3
+func (*other) ioctl(uintptr, unsafe.Pointer) error      { return unix.ENOTTY }
+func (*other) mmap(int64, int) ([]byte, error)          { return nil, unix.ENODEV }
+func (*other) munmap([]byte) error                      { return unix.EINVAL }
+func (*other) poll(int16, time.Duration) (int16, error) { return unix.POLLERR, nil }
+func (*other) close() error                             { return nil }
+
+func (d *driver) encoder(cfg h264.Config) (*Encoder, error) {
+	return (&Hardware{host: d.host()}).New(cfg)
+}
+
+func (d *driver) complain(format string, args ...any) {
+	d.t.Helper()
+	d.t.Errorf("driver: "+format, args...)
 }
 
 // fail counts a call and fails the one that was chosen.
@@ -311,18 +308,18 @@ func (d *driver) setFormat(f *v4l2Format) error {
 	} else {
 		p.width = (p.width + d.align - 1) / d.align * d.align
 		p.height = (p.height + d.align - 1) / d.align * d.align
-		memories, whole := planesOf(video.FourCC(p.pixelformat))
-		p.numPlanes = memories
-		for i := range p.planes {
-			p.planes[i] = v4l2PlanePixFormat{}
-		}
-		p.planes[0] = v4l2PlanePixFormat{bytesperline: p.width + d.pad, sizeimage: (p.width + d.pad) * p.height * whole / 2}
-		for i := range int(memories) - 1 {
-			stride := p.planes[0].bytesperline * 2 / uint32(memories) / uint32(1+i/9)
-			if memories == 3 {
-				stride = p.planes[0].bytesperline / 2
-			}
-			p.planes[1+i] = v4l2PlanePixFormat{bytesperline: stride, sizeimage: stride * p.height / 2}
+		p.planes, p.numPlanes = [maxPlanes]v4l2PlanePixFormat{}, 1
+		stride := p.width + d.pad
+		luma := stride * p.height
+		p.planes[0] = v4l2PlanePixFormat{bytesperline: stride, sizeimage: luma * 3 / 2}
+		switch video.FourCC(p.pixelformat) {
+		case ym12:
+			p.numPlanes, p.planes[0].sizeimage = 3, luma
+			p.planes[1] = v4l2PlanePixFormat{bytesperline: stride / 2, sizeimage: luma / 4}
+			p.planes[2] = p.planes[1]
+		case nm12:
+			p.numPlanes, p.planes[0].sizeimage = 2, luma
+			p.planes[1] = v4l2PlanePixFormat{bytesperline: stride, sizeimage: luma / 2}
 		}
 	}
 	d.queues[f.typ].pix, f.pix = p, p
@@ -342,7 +339,7 @@ func (d *driver) allocate(r *v4l2Requestbuffers) error {
 	q := d.queues[r.typ]
 	for range r.count {
 		var b [][]byte
-		for i := range q.planes() {
+		for i := range int(q.pix.numPlanes) {
 			b = append(b, bytes.Repeat([]byte{0xEE}, int(q.pix.planes[i].sizeimage)))
 		}
 		q.memories = append(q.memories, b)
@@ -352,10 +349,10 @@ func (d *driver) allocate(r *v4l2Requestbuffers) error {
 
 func (d *driver) query(b *v4l2Buffer) error {
 	q := d.queues[b.typ]
-	if int(b.index) >= len(q.memories) || int(b.length) < q.planes() {
+	if int(b.index) >= len(q.memories) || b.length < uint32(q.pix.numPlanes) {
 		return unix.EINVAL
 	}
-	b.length = uint32(q.planes())
+	b.length = uint32(q.pix.numPlanes)
 	for i, m := range q.memories[b.index] {
 		b.planes[i].length = uint32(len(m))
 		b.planes[i].memOffset = uintptr(b.typ<<16 | b.index<<8 | uint32(i))
@@ -365,7 +362,7 @@ func (d *driver) query(b *v4l2Buffer) error {
 
 func (d *driver) enqueue(b *v4l2Buffer) error {
 	q := d.queues[b.typ]
-	if int(b.index) >= len(q.memories) || q.has(b.index) || int(b.length) != q.planes() || b.memory != memoryMmap {
+	if int(b.index) >= len(q.memories) || slices.Contains(q.queued, b.index) || b.length != uint32(q.pix.numPlanes) || b.memory != memoryMmap {
 		d.complain("buffer %d of queue %d queued wrongly", b.index, b.typ)
 		return unix.EINVAL
 	}
@@ -419,7 +416,10 @@ func (d *driver) picture(memories [][]byte, key bool) []byte {
 	case d.apart || d.once && d.pictures > 1:
 		return idr
 	}
-	return append(d.sets[:len(d.sets):len(d.sets)], idr...)
+	if d.keyUnit == nil {
+		d.keyUnit = slices.Concat(d.sets, idr)
+	}
+	return d.keyUnit
 }
 
 func (d *driver) deliver(data []byte, stamp unix.Timeval) {
@@ -441,10 +441,55 @@ func (d *driver) dequeue(b *v4l2Buffer) error {
 	}
 	r := q.done[0]
 	q.done = q.done[:copy(q.done, q.done[1:])]
-	b.index, b.timestamp, b.length = r.index, r.stamp, uint32(q.planes())
+	b.index, b.timestamp, b.length = r.index, r.stamp, uint32(q.pix.numPlanes)
 	b.planes[0].bytesused = r.used
 	if d.mangle != nil && b.typ == bufCapture {
 		d.mangle(b, &b.planes[0])
 	}
 	return nil
+}
+
+// parameterSets makes an SPS for pictures of that size, and a PPS, with start codes.
+func parameterSets(width, height int, profile byte) []byte {
+	var w bitWriter
+	w.bits(uint64(profile), 8)
+	w.bits(0xe0, 8) // constraint_set0..2
+	w.bits(31, 8)   // level 3.1
+	w.ue(0)         // seq_parameter_set_id
+	w.ue(0)         // log2_max_frame_num_minus4
+	w.ue(2)         // pic_order_cnt_type
+	w.ue(1)         // max_num_ref_frames
+	w.bits(0, 1)
+	mbw, mbh := (width+15)/16, (height+15)/16
+	w.ue(uint64(mbw - 1))
+	w.ue(uint64(mbh - 1))
+	w.bits(0b111, 3) // frame_mbs_only_flag, direct_8x8_inference_flag, frame_cropping_flag
+	w.ue(0)
+	w.ue(uint64(16*mbw-width) / 2)
+	w.ue(0)
+	w.ue(uint64(16*mbh-height) / 2)
+	w.bits(0b01, 2) // vui_parameters_present_flag, rbsp_stop_one_bit
+	return slices.Concat(startCode, []byte{0x67}, w.b, startCode, []byte{0x68, 0xce, 0x3c, 0x80})
+}
+
+// A bitWriter writes u(n) and ue(v), without emulation prevention.
+type bitWriter struct {
+	b []byte
+	n int
+}
+
+func (w *bitWriter) bits(v uint64, n int) {
+	for i := n - 1; i >= 0; i-- {
+		if w.n%8 == 0 {
+			w.b = append(w.b, 0)
+		}
+		w.b[w.n/8] |= byte(v>>i&1) << (7 - w.n%8)
+		w.n++
+	}
+}
+
+func (w *bitWriter) ue(v uint64) {
+	n := bits.Len64(v + 1)
+	w.bits(0, n-1)
+	w.bits(v+1, n)
 }
