@@ -106,7 +106,8 @@ func jobOf(cfg h264.Config, input video.FourCC) job {
 
 // An Encoder makes an H.264 constrained baseline stream on the board's hardware, with the methods of
 // h264.Encoder. It holds a descriptor and memory of the driver until Close. The luma of full range pictures is
-// brought into 16..235, for hardware does not write the range into the stream. Its methods must not be called concurrently.
+// brought into 16..235, for hardware does not write the range into the stream. Its methods must not be called
+// concurrently.
 type Encoder struct {
 	cfg      h264.Config
 	node     Node
@@ -122,10 +123,10 @@ type Encoder struct {
 func (e *Encoder) Node() Node { return e.node }
 
 // Encode turns one picture, which must be of the configured size, into one access unit, and returns when it is
-// done, at the latest after StallAfter; img is not kept. The packet carries mono and seq; its Data is a slice of its own that begins with
-// SPS and PPS if it is a key picture. The first is one. forceKey asks for another, which may come some pictures later,
-// and so does KeyInterval. mono must not run backwards. After an error of the hardware each call returns it, and only Close is of use; it may take
-// the driver seconds.
+// done, at the latest after StallAfter; img is not kept. The packet carries mono and seq; its Data is a slice of
+// its own that begins with SPS and PPS if it is a key picture. The first is one. forceKey and KeyInterval ask for
+// another, which may come some pictures later. mono must not run backwards. After an error of the hardware each
+// call returns it, and only Close is of use; that may take the driver seconds.
 func (e *Encoder) Encode(img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
 	switch {
 	case e.s == nil:

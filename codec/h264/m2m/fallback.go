@@ -33,10 +33,11 @@ type Coder interface {
 type Factory func(h264.Config) (Coder, error)
 
 // A Fallback makes encoders that use hardware while it works and software while it does not. It holds what is
-// known of the hardware, which all of them share, so there is one for each encoder of the board. Its methods may be called concurrently.
+// known of the hardware, which all of them share, so there is one for each encoder of the board. Its methods may
+// be called concurrently.
 //
-// After a fault the hardware is left alone for 30 s, twice as long after each that follows, at most 10 min; then one encoder tries it
-// with its next picture. A minute without a fault makes the next one count as the first.
+// After a fault the hardware is left alone for 30 s, twice as long after each that follows, at most 10 min; then
+// one encoder tries it with its next picture. A minute without a fault makes the next one count as the first.
 type Fallback struct {
 	hardware, software Factory
 	log                *zap.Logger
@@ -51,8 +52,8 @@ type Fallback struct {
 
 type size struct{ width, height int }
 
-// NewFallback wires; nothing is opened. A nil software means that there is none in this build: then hardware that failed is tried again
-// after a second at first, and until then Encode fails.
+// NewFallback wires; nothing is opened. A nil software means that there is none in this build: then hardware
+// that failed is tried again after a second at first, and until then Encode fails.
 func NewFallback(hardware, software Factory, log *zap.Logger) *Fallback {
 	f := &Fallback{hardware: hardware, software: software, log: log, refused: make(map[size]bool)}
 	f.delay = f.first()
@@ -174,8 +175,9 @@ func (f *Fallback) worked(epoch int, span time.Duration) {
 }
 
 // A Switch is an encoder that changes between hardware and software without losing a picture: the one that
-// the hardware fails at goes to the software. The first packet after each change is an IDR picture with SPS and PPS. The sets
-// differ from those before; whoever keeps them apart takes them from each key packet. Its methods must not be called concurrently.
+// the hardware fails at goes to the software. The first packet after each change is an IDR picture with SPS and
+// PPS. The sets differ from those before; whoever keeps them apart takes them from each key packet. Its methods
+// must not be called concurrently.
 type Switch struct {
 	shared *Fallback
 	cfg    h264.Config
