@@ -111,7 +111,12 @@ func (t target) compile(ctx context.Context, pkg, file, version string) error {
 		if err := t.trimArchive(ctx, tmp, lib); err != nil {
 			return err
 		}
-		ldflags += ` -linkmode external -extldflags "-static -Wl,-u,` + strings.Join(trimmed, ",-u,") + `"`
+		unwind := filepath.Join(tmp, "unwind.ld")
+		if err := os.WriteFile(unwind, unwindScript, 0o600); err != nil {
+			return err
+		}
+		// Pages of 16 KiB are the largest that boards' kernels have; the linker's 64 KiB would be padded for.
+		ldflags += ` -linkmode external -extldflags "-static -Wl,-z,max-page-size=16384,-T,` + unwind + `,-u,` + strings.Join(trimmed, ",-u,") + `"`
 		args = append(args, "-tags", "netgo,osusergo")
 		env = append(env, "CGO_ENABLED=1", "CC="+t.triplet+"-gcc", "CXX="+t.triplet+"-g++",
 			// -I/usr/include/TRIPLET too: jconfig.h and its like are there

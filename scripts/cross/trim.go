@@ -34,6 +34,11 @@ var gobSource []byte
 //go:embed trim/trim.txt
 var trimSource []byte
 
+// unwindScript is for the linker: what it leaves out of the C and C++ libraries.
+//
+//go:embed trim/unwind.ld
+var unwindScript []byte
+
 // withoutGob writes an overlay for the go command that replaces encoding/gob, and returns the flag for it.
 func withoutGob(ctx context.Context, dir string) (flag string, err error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
