@@ -36,9 +36,10 @@ type link struct {
 	*Client
 	target   Target
 	conn     *websocket.Conn
-	local    net.Addr      // this side's address; nil if it is not known
-	running  chan struct{} // a place for each request that is worked on
-	inFlight chan struct{} // a place for each request
+	local    net.Addr               // this side's address; nil if it is not known
+	running  chan struct{}          // a place for each request that is worked on
+	inFlight chan struct{}          // a place for each request
+	answers  chan camio.LiveMessage // to reports
 }
 
 // dial connects. Its errors may hold the token.
@@ -63,7 +64,7 @@ func (c *Client) dial(ctx context.Context, t Target) (*link, error) {
 	conn.SetReadLimit(camio.MaxLiveMessage)
 	return &link{
 		Client: c, target: t, conn: conn, local: local,
-		running: make(chan struct{}, maxRunning), inFlight: make(chan struct{}, maxInFlight),
+		running: make(chan struct{}, maxRunning), inFlight: make(chan struct{}, maxInFlight), answers: make(chan camio.LiveMessage, 1),
 	}, nil
 }
 
@@ -76,29 +77,31 @@ func (l *link) run(ctx context.Context) error {
 	defer cancel(nil)
 	work.Go(func() { cancel(l.read(ctx, &work)) })
 	work.Go(func() { cancel(l.ping(ctx)) })
-	if err := l.greet(ctx); err != nil && ctx.Err() == nil {
+	ready := l.viewers.Ready(l.name) == nil
+	err := l.greet(ctx, ready)
+	if err == nil {
+		l.connected(true)
+		l.log.Info("live connection to the cloud", zap.String("cloud", l.target.URL.Host))
+		work.Go(func() { cancel(l.tell(ctx)) })
+		err = l.look(ctx, ready)
+	}
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	return context.Cause(ctx)
 }
 
-// greet says hello, and again whenever it has another thing to say. It looks after this side's end of the line as well.
-func (l *link) greet(ctx context.Context) error {
+// greet says hello.
+func (l *link) greet(ctx context.Context, ready bool) error {
+	return l.write(ctx, camio.LiveMessage{Type: camio.LiveHello, WebRTC: ready})
+}
+
+// look says hello again whenever there is another thing to say than what was said. It looks after this side's end of the line as
+// well.
+func (l *link) look(ctx context.Context, said bool) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	said := false
-	for first := true; ; first = false {
-		ready := l.viewers.Ready(l.name) == nil
-		if first || ready != said {
-			if err := l.write(ctx, camio.LiveMessage{Type: camio.LiveHello, WebRTC: ready}); err != nil {
-				return err
-			}
-			said = ready
-		}
-		if first {
-			l.connected(true)
-			l.log.Info("live connection to the cloud", zap.String("cloud", l.target.URL.Host))
-		}
+	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -106,6 +109,12 @@ func (l *link) greet(ctx context.Context) error {
 		}
 		if moved(l.local) {
 			return errMoved
+		}
+		if ready := l.viewers.Ready(l.name) == nil; ready != said {
+			if err := l.greet(ctx, ready); err != nil {
+				return err
+			}
+			said = ready
 		}
 	}
 }
@@ -183,6 +192,9 @@ func (l *link) read(ctx context.Context, work *sync.WaitGroup) error {
 			}
 			continue
 		case m.Type == "":
+			continue
+		case m.Type == camio.LiveState:
+			l.answered(m)
 			continue
 		}
 		select {

@@ -27,11 +27,14 @@ const (
 
 var errNoMessage = errors.New("the cloud sent what is no message of " + camio.LiveProtocol)
 
-// parse reads a message of the cloud that lives at host. The message is a request to be answered if its Type is not empty;
-// fault says what is wrong with it. An error is about a peer that does not speak the protocol at all.
+// parse reads a message of the cloud that lives at host. The message is an answer to a report if its Type is LiveState, nothing if it
+// is empty, and else a request to be answered; fault says what is wrong with it. An error is about a peer that does not speak the protocol at all.
 func parse(data []byte, host string) (m camio.LiveMessage, fault *camio.LiveError, err error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return camio.LiveMessage{}, nil, errNoMessage
+	}
+	if m.Type == camio.LiveState {
+		return m, nil, nil
 	}
 	if m.Error != nil {
 		return camio.LiveMessage{}, nil, nil // an answer, to nothing that was asked; to answer it might go on for ever

@@ -1,5 +1,6 @@
 // Package relay keeps a camera's live view within reach of its cloud: a WebSocket (RFC 6455) that the camera dials, by which
-// the cloud hands on viewers' WHEP exchanges (camio.LiveProtocol). A camera behind NAT needs no open port for it.
+// the cloud hands on viewers' WHEP exchanges (camio.LiveProtocol). A camera behind NAT needs no open port for it. By the same way
+// the cloud hears that the camera was lost or found.
 //
 // Only signalling goes this way. Media flow between camera and viewer, so sessions outlive the socket that opened them, and
 // end as live.Server ends them: when ICE finds the viewer gone.
@@ -65,6 +66,9 @@ type Status struct {
 	Connected bool      `json:"connected"`
 	Since     time.Time `json:"since"`                // of the last change of Connected; zero before the first connection
 	LastError string    `json:"last_error,omitempty"` // why there is no connection, or why the last one ended
+
+	ReportsWaiting int `json:"reports_waiting"` // that the cloud has not acknowledged
+	ReportsDropped int `json:"reports_dropped"` // because too many waited
 }
 
 // A Client is one camera's line to its cloud. Its methods are safe for concurrent use; Run is called once at a time.
@@ -73,6 +77,7 @@ type Client struct {
 	viewers Viewers
 	http    *http.Client
 	log     *zap.Logger
+	reports *reports
 
 	mu      sync.Mutex
 	target  Target
@@ -87,7 +92,7 @@ func New(name string, viewers Viewers, httpClient *http.Client, log *zap.Logger)
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
 		name: name, viewers: viewers, http: &own, changed: make(chan struct{}),
-		log: log.Named("relay"),
+		log: log.Named("relay"), reports: newReports(),
 	}
 }
 
@@ -104,6 +109,7 @@ func (c *Client) SetTarget(t Target) {
 		return
 	}
 	c.target = t
+	c.reports.again()
 	c.status.LastError = ""
 	close(c.changed)
 	c.changed = make(chan struct{})
@@ -113,7 +119,9 @@ func (c *Client) SetTarget(t Target) {
 func (c *Client) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.status
+	s := c.status
+	s.ReportsWaiting, s.ReportsDropped = c.reports.count()
+	return s
 }
 
 func (c *Client) current() (Target, <-chan struct{}) {

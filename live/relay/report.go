@@ -1,0 +1,183 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"camward/camio"
+)
+
+const (
+	// maxReports is how many reports wait for the cloud: those of an hour of a loose plug. What they are about is over by then, except
+	// for the last one, which is never dropped.
+	maxReports = 64
+	// repeatAfter is when a report is sent again that has no answer, or that the cloud could not keep.
+	repeatAfter = time.Minute
+	// reportPause is between two reports, which after an hour without a cloud would come all at once.
+	reportPause = 100 * time.Millisecond
+)
+
+// reports are what the cloud has still to hear of the camera. Safe for concurrent use.
+type reports struct {
+	boot string
+	news chan struct{} // has an entry when something waits that did not before
+
+	mu      sync.Mutex
+	waiting []report // the oldest first
+	last    report   // of all; its state's Seq is 0 before the first
+	dropped int
+}
+
+// A report is a state and when it was noticed, on the process' own clock.
+type report struct {
+	state camio.CameraState
+	when  time.Time
+}
+
+func newReports() *reports {
+	return &reports{boot: rand.Text(), news: make(chan struct{}, 1)}
+}
+
+// Report tells the cloud that the camera was lost or found at that time, which is zero while the clock is not trusted. The reason is cut
+// to one line of camio.MaxStateReason bytes. It returns at once: reports wait until there is a connection and until the cloud has
+// answered them, in their order; of more than 64 the oldest is dropped. The last one is told to a new target too.
+func (c *Client) Report(found bool, at time.Time, reason string) {
+	if y := at.UTC().Year(); y < 1970 || y > 9999 {
+		at = time.Time{} // JSON has no others
+	}
+	r := c.reports
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = report{
+		state: camio.CameraState{Boot: r.boot, Seq: r.last.state.Seq + 1, Found: found, At: at, Reason: oneLine(reason)},
+		when:  time.Now(),
+	}
+	r.add()
+}
+
+// add has the last report wait; mu is held.
+func (r *reports) add() {
+	if len(r.waiting) >= maxReports {
+		r.waiting = append(r.waiting[:0], r.waiting[1:]...)
+		r.dropped++
+	}
+	r.waiting = append(r.waiting, r.last)
+	select {
+	case r.news <- struct{}{}:
+	default:
+	}
+}
+
+// again has a new target hear how things stand.
+func (r *reports) again() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 && r.last.state.Seq > 0 {
+		r.add()
+	}
+}
+
+// next is the oldest report that waits, with its age.
+func (r *reports) next() (camio.CameraState, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		return camio.CameraState{}, false
+	}
+	s := r.waiting[0].state
+	s.Ago = time.Since(r.waiting[0].when).Round(time.Millisecond).Seconds()
+	return s, true
+}
+
+// done takes a report out, if it has not been dropped meanwhile.
+func (r *reports) done(seq int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) > 0 && r.waiting[0].state.Seq == seq {
+		r.waiting = append(r.waiting[:0], r.waiting[1:]...)
+	}
+}
+
+func (r *reports) count() (waiting, dropped int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.waiting), r.dropped
+}
+
+// tell sends what there is to report, one by one, until ctx ends or the connection breaks.
+func (l *link) tell(ctx context.Context) error {
+	for {
+		s, ok := l.reports.next()
+		if !ok {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-l.reports.news:
+			}
+			continue
+		}
+		pause := reportPause
+		fault, err := l.say(ctx, s)
+		switch {
+		case err != nil:
+			return err
+		case fault == nil:
+			l.reports.done(s.Seq)
+		case fault.Status < http.StatusInternalServerError:
+			l.log.Warn("the cloud refuses what the camera reports", zap.Int("status", fault.Status), zap.String("text", oneLine(fault.Text)))
+			l.reports.done(s.Seq)
+		default:
+			pause = repeatAfter
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// say sends a state, again and again, until it is answered.
+func (l *link) say(ctx context.Context, s camio.CameraState) (*camio.LiveError, error) {
+	id := strconv.FormatInt(s.Seq, 10)
+	if err := l.write(ctx, camio.LiveMessage{Type: camio.LiveState, ID: id, State: &s}); err != nil {
+		return nil, err
+	}
+	late := time.NewTimer(repeatAfter)
+	defer late.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-late.C:
+			return &camio.LiveError{Status: http.StatusGatewayTimeout}, nil
+		case m := <-l.answers:
+			if m.ID == id {
+				return m.Error, nil
+			}
+		}
+	}
+}
+
+// answered takes the cloud's answer to a report. Nobody waits for more than one.
+func (l *link) answered(m camio.LiveMessage) {
+	select {
+	case l.answers <- m:
+	default:
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
