@@ -35,6 +35,9 @@ type Camera struct {
 	host    host
 	known   identity // of the device last opened, to find it again under another number
 
+	detect   *Hub         // what the detector looks at; nil: nothing
+	onChange func(Change) // nil: nobody asks
+
 	settings settings
 	patience patience    // with an http source
 	lockout  lockout     // after it refused its password
@@ -60,6 +63,8 @@ type Status struct {
 	Errored   uint64        `json:"errored"`         // broken or empty pictures, discarded
 	Last      time.Duration `json:"last_mono_ns"`    // Frame.Mono of the last frame; 0 before the first
 	LastError string        `json:"last_error"`      // of the last run that failed
+	Detect    string        `json:"detect"`          // the second node that detection looks at; empty without one
+	Reduced   string        `json:"reduced"`         // what was asked of the USB bus and what it has room for, in one line; empty if that is the same
 }
 
 // New validates cfg and wires a camera that publishes frames from pool on hub. It opens nothing.
@@ -151,6 +156,9 @@ func (c *Camera) deliver(f *video.Frame) error {
 	c.reportLoss(f.Mono)
 	c.mu.Unlock()
 	c.hub.Publish(f)
+	if c.detect != nil {
+		c.detect.Publish(f)
+	}
 	f.Release()
 	return nil
 }

@@ -39,9 +39,21 @@ type Config struct {
 	// as it comes, and of its snapshots no more are fetched than this; the rate that is reached stands in the Status.
 	Rate float64 `yaml:"rate"`
 
-	// Format is "auto" (MJPG, else YUYV, NV12, YU12, UYVY, GREY, whichever the camera has first), or
-	// one of these. Only devices heed it.
+	// Format is "auto" or one of H264, MJPG, YUYV, NV12, YU12, UYVY, GREY. Auto takes H264 where a second node of the same camera gives
+	// pictures for detection, then MJPG, then the raw ones in that order, and H264 without a second node last. Only devices heed it.
 	Format string `yaml:"format"`
+
+	// DetectSource is where detection gets its pictures while the camera sends H264: "auto" (default; a second node of the same
+	// camera, if it has one), "none", or a device such as /dev/video2. Without one detection gets the frames of the camera itself. Only
+	// devices heed it.
+	DetectSource string `yaml:"detect_source"`
+
+	// Controls are set whenever the camera is opened: by Control.Name, as in exposure_time_absolute: 120. true and false are 1 and 0.
+	// What KeepControls and SetControls say is stronger. Only devices heed it.
+	Controls ControlValues `yaml:"controls"`
+
+	// Privacy are the parts of the picture that nobody is to see: black before a frame leaves this package. Default: none.
+	Privacy []video.Polygon `yaml:"privacy"`
 
 	// User and Password are for an http or https source, sent by Digest or Basic as the camera asks for, and only to
 	// the source's own host. Over http Basic shows them to everybody on the way. Default: none.
@@ -54,7 +66,7 @@ type Config struct {
 }
 
 // Default is the configuration of a camera without one: no source, 15 pictures per second, any format.
-func Default() Config { return Config{Rate: 15, Format: "auto"} }
+func Default() Config { return Config{Rate: 15, Format: "auto", DetectSource: "auto"} }
 
 // Validate reports every fault at once, each under its key.
 func (c *Config) Validate() error {
@@ -72,6 +84,9 @@ func (c *Config) Validate() error {
 	}
 	if _, err := parseFormat(c.Format); err != nil {
 		errs = append(errs, fmt.Errorf("format: %w", err))
+	}
+	if s := c.DetectSource; s != "" && s != "auto" && s != "none" && !strings.HasPrefix(s, "/dev/") {
+		errs = append(errs, fmt.Errorf("detect_source: %q is not auto, none or a device such as /dev/video2", s))
 	}
 	errs = append(errs, c.validateHTTP()...)
 	return errors.Join(errs...)

@@ -1,21 +1,28 @@
 package capture
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"camward/video"
 )
 
 func TestConfigReadsFromYAML(t *testing.T) {
 	c := Default()
-	in := "source: https://cam/x?y=1\nsize: 1280x720\nrate: 12.5\nformat: MJPG\nuser: u\npassword: p\n"
+	in := "source: https://cam/x?y=1\nsize: 1280x720\nrate: 12.5\nformat: MJPG\nuser: u\npassword: p\ndetect_source: /dev/video2\n" +
+		"controls: {auto_exposure: 1, gain: -3, flip: true, dim: false}\nprivacy: [[[0, 0], [0.5, 0], [0.5, 0.25]]]\n"
 	if err := yaml.UnmarshalWithOptions([]byte(in), &c, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Source: "https://cam/x?y=1", Size: Size{1280, 720}, Rate: 12.5, Format: "MJPG", User: "u", Password: "p"}
-	if c != want {
+	want := Config{Source: "https://cam/x?y=1", Size: Size{1280, 720}, Rate: 12.5, Format: "MJPG", User: "u", Password: "p", DetectSource: "/dev/video2",
+		Controls: ControlValues{"auto_exposure": 1, "gain": -3, "flip": 1, "dim": 0}, Privacy: []video.Polygon{{{0, 0}, {0.5, 0}, {0.5, 0.25}}}}
+	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
 	if err := c.Validate(); err != nil {
@@ -27,25 +34,25 @@ func TestConfigReadsFromYAML(t *testing.T) {
 }
 
 func TestConfigWritesYAMLThatItReads(t *testing.T) {
-	for _, want := range []Config{Default(), {Source: "demo:", Size: Size{320, 240}, Rate: 10, Format: "YUYV"}} {
+	for _, want := range []Config{Default(), {Source: "demo:", Size: Size{320, 240}, Rate: 10, Format: "YUYV", DetectSource: "none", Controls: ControlValues{"gain": 7}}} {
 		b, err := yaml.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got Config
-		if err := yaml.Unmarshal(b, &got); err != nil || got != want {
+		if err := yaml.Unmarshal(b, &got); err != nil || !cmp.Equal(got, want, cmpopts.EquateEmpty()) {
 			t.Errorf("%s: got %+v (%v), want %+v", b, got, err, want)
 		}
 	}
 }
 
 func TestValidateReportsEveryFaultUnderItsKey(t *testing.T) {
-	c := Config{Source: "yard.mjpeg?speed=2", Size: Size{3, 5}, Rate: 1000, Format: "HEVC"}
+	c := Config{Source: "yard.mjpeg?speed=2", Size: Size{3, 5}, Rate: 1000, Format: "HEVC", DetectSource: "video2"}
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("no fault found")
 	}
-	for _, key := range []string{"source: ", "size: ", "rate: ", "format: "} {
+	for _, key := range []string{"source: ", "size: ", "rate: ", "format: ", "detect_source: "} {
 		if !strings.Contains("\n"+err.Error(), "\n"+key) {
 			t.Errorf("nothing about %q in:\n%v", key, err)
 		}
