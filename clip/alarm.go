@@ -6,7 +6,7 @@ import "time"
 type Alarm struct {
 	// After is how long to go on after the motion has stopped; a longer post-roll of the configuration stays.
 	After time.Duration
-	// Every is the time between the pictures of an event without a clip; 0: a second.
+	// Every is the time between the pictures of an event without a clip; 0: as the configuration says.
 	Every time.Duration
 	// Quiet is how long after the end of an event no new one begins.
 	Quiet time.Duration
@@ -21,8 +21,11 @@ func (r *Recorder) SetAlarm(a Alarm) {
 
 // imageEvery is the time between the pictures of an event without a clip. r.mu is held.
 func (r *Recorder) imageEvery() time.Duration {
-	if r.alarm.Every > 0 {
+	switch {
+	case r.alarm.Every > 0:
 		return r.alarm.Every
+	case r.cfg.SnapshotEvery > 0:
+		return r.cfg.SnapshotEvery
 	}
 	return time.Second
 }

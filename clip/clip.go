@@ -79,6 +79,7 @@ type Recorder struct {
 	spool            Spool
 	log              *zap.Logger
 	newEncoder       func(h264.Config) (encoder, error)
+	clock            func(mono time.Duration) (t time.Time, trusted bool) // nil: none
 
 	wake chan struct{} // one token: the worker has something to look at
 	lost chan struct{} // one token: CameraLost was called
@@ -117,6 +118,13 @@ func New(cfg Config, camera, cameraID string, spool Spool, log *zap.Logger) (*Re
 		wake:       make(chan struct{}, 1),
 		lost:       make(chan struct{}, 1),
 	}, nil
+}
+
+// SetClock tells the recorder how to date a picture by its Mono, for the text that Config.Timestamp asks for: the time,
+// in any zone, and whether it can be relied on. An untrusted time is not shown, and without a clock none is. Call it
+// before Run; the function is called from another goroutine.
+func (r *Recorder) SetClock(clock func(mono time.Duration) (t time.Time, trusted bool)) {
+	r.clock = clock
 }
 
 // Run records until ctx ends and returns ctx's cause. It releases every frame it receives; frames is

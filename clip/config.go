@@ -20,11 +20,17 @@ type Config struct {
 	MaxLength time.Duration `yaml:"max_length"`
 	// Heartbeat is the time between pictures that say the camera lives: 10s to 24h, default 10m; 0 for none.
 	Heartbeat time.Duration `yaml:"heartbeat"`
+	// SnapshotEvery is the time between further pictures of an event while it moves: 1s to 1h; 0, the default, for none
+	// beside the snapshot of its peak and the one that each clip has from its own span. It also paces the pictures of mode image,
+	// where 0 is a second.
+	SnapshotEvery time.Duration `yaml:"snapshot_every"`
+	// Timestamp writes the local date and time into the lower left corner of snapshots and heartbeats. Default false.
+	Timestamp bool `yaml:"timestamp"`
 	// Bitrate of clips that are encoded here, bits per second: 64000 to 50000000; 0, the default,
 	// chooses one from the size and rate of the pictures.
 	Bitrate int `yaml:"bitrate"`
-	// Mode is "video" (the default: a clip and a snapshot of each event) or "image" (a picture each
-	// second of an event).
+	// Mode is "video" (the default: clips and snapshots of each event) or "image" (pictures alone, one a
+	// second or as SnapshotEvery says).
 	Mode camio.UploadMode `yaml:"mode"`
 	// RingBytes bounds the memory for pictures that wait, the pre-roll among them: 1 MiB to 1 GiB,
 	// default 24 MiB. Without an event a quarter of it stays free for what arrives while the
@@ -60,6 +66,9 @@ func (c Config) Validate() error {
 	duration("max_length", c.MaxLength, 5*time.Second, time.Hour)
 	if c.Heartbeat != 0 {
 		duration("heartbeat", c.Heartbeat, 10*time.Second, 24*time.Hour)
+	}
+	if c.SnapshotEvery != 0 {
+		duration("snapshot_every", c.SnapshotEvery, time.Second, time.Hour)
 	}
 	if c.Bitrate != 0 && (c.Bitrate < 64_000 || c.Bitrate > 50_000_000) {
 		bad("bitrate", "%d is outside 64000..50000000 bits per second, and not 0", c.Bitrate)

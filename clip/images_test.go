@@ -73,8 +73,8 @@ func TestWithoutAnEncoderAnEventBecomesPicturesOneASecond(t *testing.T) {
 }
 
 func TestConfigReportsEveryFault(t *testing.T) {
-	err := Config{PreRoll: -1, PostRoll: 1, MaxLength: 1, Heartbeat: 1, Bitrate: 1, Mode: "tape", RingBytes: 1, Rotation: 45, JPEGQuality: 101}.Validate()
-	for _, key := range []string{"pre_roll", "post_roll", "max_length", "heartbeat", "bitrate", "mode", "ring_bytes", "rotation", "jpeg_quality"} {
+	err := Config{PreRoll: -1, PostRoll: 1, MaxLength: 1, Heartbeat: 1, SnapshotEvery: 1, Bitrate: 1, Mode: "tape", RingBytes: 1, Rotation: 45, JPEGQuality: 101}.Validate()
+	for _, key := range []string{"pre_roll", "post_roll", "max_length", "heartbeat", "snapshot_every", "bitrate", "mode", "ring_bytes", "rotation", "jpeg_quality"} {
 		if err == nil || !strings.Contains(err.Error(), "clip."+key+": ") {
 			t.Errorf("no word of %s in: %v", key, err)
 		}
