@@ -24,18 +24,15 @@ const (
 // errNoEncoder says that there is no encoder for these pictures, now or at all.
 var errNoEncoder = errors.New("no encoder")
 
-// An encoder is what the recorder needs of h264.Encoder.
-type encoder interface {
-	Encode(img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error)
-	Close()
-}
+type encoder = h264.VideoEncoder
 
-func newEncoder(c h264.Config) (encoder, error) {
-	e, err := h264.NewEncoder(c)
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
+// newEncoder is the encoder of a recorder that is told no other.
+func newEncoder(c h264.Config) (encoder, error) { return h264.Software(c) }
+
+// SetEncoder has clips encoded by what the factory makes, instead of OpenH264. It is called before Run.
+func (r *Recorder) SetEncoder(f h264.Factory) {
+	r.newEncoder = f
+	r.noEncoder = false // until the factory says so
 }
 
 // A lossError says why one picture cannot be used.
@@ -124,7 +121,7 @@ func (c *codec) encode(f *video.Frame, forceKey bool) (video.Packet, error) {
 	}
 	// The next picture is expected as long after this one as this one came after the last.
 	forceKey = forceKey || f.Mono-c.lastKey+(f.Mono-c.last) > keyEvery
-	p, err := c.enc.Encode(&c.img, f.Mono, f.Seq, forceKey)
+	p, err := c.enc.EncodeTo(nil, &c.img, f.Mono, f.Seq, forceKey)
 	if err == nil && len(p.Data) == 0 {
 		err = fmt.Errorf("encoder made nothing of picture %d", f.Seq)
 	}

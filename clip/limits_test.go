@@ -22,9 +22,9 @@ type slowEncoder struct {
 	takes time.Duration
 }
 
-func (e slowEncoder) Encode(img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
+func (e slowEncoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
 	time.Sleep(e.takes)
-	return e.encoder.Encode(img, mono, seq, key)
+	return e.encoder.EncodeTo(buf, img, mono, seq, key)
 }
 
 func slow(r *Recorder, takes time.Duration) {
@@ -132,11 +132,11 @@ type failingEncoder struct {
 	refuses func(seq uint64) bool
 }
 
-func (e failingEncoder) Encode(img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
+func (e failingEncoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
 	if e.refuses(seq) {
 		return video.Packet{}, errors.New("not this one")
 	}
-	return e.encoder.Encode(img, mono, seq, key)
+	return e.encoder.EncodeTo(buf, img, mono, seq, key)
 }
 
 func TestAnEncoderThatRefusesPicturesCostsThoseAlone(t *testing.T) {

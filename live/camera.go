@@ -47,7 +47,7 @@ type camera struct {
 	src     Source
 	cfg     Config
 	timing  timing
-	newEnc  func(h264.Config) (encoder, error)
+	newEnc  h264.Factory
 	log     *zap.Logger
 	changed chan struct{} // holds one: viewers or wish have changed
 
@@ -59,7 +59,7 @@ type camera struct {
 	status  CameraStatus
 }
 
-func newCamera(name string, src Source, cfg Config, t timing, newEnc func(h264.Config) (encoder, error), log *zap.Logger) *camera {
+func newCamera(name string, src Source, cfg Config, t timing, newEnc h264.Factory, log *zap.Logger) *camera {
 	return &camera{
 		name: name, src: src, cfg: cfg, timing: t, newEnc: newEnc, log: log, changed: make(chan struct{}, 1),
 		status: CameraStatus{Name: name},

@@ -13,20 +13,10 @@ import (
 // maxEncoderErrors in a row make the encoder be replaced.
 const maxEncoderErrors = 3
 
-// An encoder is what is needed of h264.Encoder.
-type encoder interface {
-	Encode(img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error)
-	SetBitrate(bps int) error
-	Close()
-}
+type encoder = h264.VideoEncoder
 
-func newEncoder(c h264.Config) (encoder, error) {
-	e, err := h264.NewEncoder(c)
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
-}
+// newEncoder is the encoder of a server that is told no other.
+func newEncoder(c h264.Config) (encoder, error) { return h264.Software(c) }
 
 // A coder turns JPEG and raw frames into H.264. What it needs it makes at the first use and keeps until free.
 type coder struct {
@@ -63,7 +53,7 @@ func (c *coder) encode(f *video.Frame, at time.Duration, p plan, key bool) (vide
 	if err := c.ready(f.Format.Rate, p); err != nil {
 		return video.Packet{}, fmt.Errorf("prepare encoder: %w", err)
 	}
-	packet, err := c.enc.Encode(&c.img, at, f.Seq, key)
+	packet, err := c.enc.EncodeTo(nil, &c.img, at, f.Seq, key)
 	if err != nil {
 		if c.fails++; c.fails >= maxEncoderErrors {
 			c.closeEncoder()

@@ -37,6 +37,12 @@ type Teller interface {
 	Format() (f video.Format, ok bool)
 }
 
+// A KeyRequester can have a camera that encodes make a key picture soon. Without one, a new viewer of such a camera waits
+// for the next that comes by itself. RequestKey is called from the camera's own goroutine, at most twice a second, and must not block.
+type KeyRequester interface {
+	RequestKey()
+}
+
 // Errors that Open, Patch and End are tested for. Others are faults of this side.
 var (
 	// ErrNoCamera says that there is no camera of that name.
@@ -84,7 +90,7 @@ type Server struct {
 	log      *zap.Logger
 	timing   timing
 	starts   chan func(context.Context) // what Run is to run
-	newEnc   func(h264.Config) (encoder, error)
+	newEnc   h264.Factory
 
 	mu       sync.Mutex
 	cameras  []*camera
@@ -103,6 +109,9 @@ func New(cfg Config, stateDir string, log *zap.Logger) (*Server, error) {
 		starts: make(chan func(context.Context)), newEnc: newEncoder, sessions: make(map[string]*viewer),
 	}, nil
 }
+
+// SetEncoder has pictures encoded by what the factory makes, instead of OpenH264. It is called before AddCamera.
+func (s *Server) SetEncoder(f h264.Factory) { s.newEnc = f }
 
 // AddCamera makes a camera known. The first is also served without a name in the path. A name that is already known
 // gets the new source, for viewers that come from then on.

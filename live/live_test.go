@@ -147,11 +147,11 @@ type brokenEncoder struct {
 	left int
 }
 
-func (e *brokenEncoder) Encode(img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
+func (e *brokenEncoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
 	if e.left--; e.left == 0 {
 		panic("ten pictures")
 	}
-	return e.encoder.Encode(img, mono, seq, key)
+	return e.encoder.EncodeTo(buf, img, mono, seq, key)
 }
 
 func TestAPanicEndsTheViewersAndTheNextOneIsServed(t *testing.T) {

@@ -3,6 +3,7 @@ package h264
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"camward/video"
 )
@@ -11,6 +12,34 @@ import (
 var ErrUnavailable = errors.New("no H.264 encoder in this build")
 
 var errClosed = errors.New("H.264 codec used after Close")
+
+// A VideoEncoder turns pictures into an H.264 constrained baseline stream. [Encoder] is one, those of the board's
+// hardware and what switches between them are others (package m2m). Its methods must not be called concurrently.
+type VideoEncoder interface {
+	// EncodeTo turns one picture, which must be of the configured size, into one access unit and returns when it is
+	// done; img is not kept. The packet carries mono and seq. Its Data lies in buf's memory from the beginning, or in
+	// new memory where that is too short or nil: who does not need the last packet any more hands in its Data, and
+	// nothing is allocated. A key picture begins with SPS and PPS; the first is one. forceKey asks for another, which
+	// hardware may make some pictures later, and from which Config.KeyInterval is counted anew. mono must not run backwards. An
+	// error says that there is no packet for this picture; those after it are tried all the same.
+	EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error)
+	// SetBitrate changes the wanted average, bits per second, from the next picture on.
+	SetBitrate(bps int) error
+	// Close frees the encoder. Calling it again does nothing.
+	Close()
+}
+
+// A Factory makes an encoder for a configuration. An error that is ErrUnavailable says that there will be none.
+type Factory func(Config) (VideoEncoder, error)
+
+// Software is the Factory of NewEncoder.
+func Software(cfg Config) (VideoEncoder, error) {
+	e, err := NewEncoder(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
 
 // A Config says what an Encoder makes.
 type Config struct {

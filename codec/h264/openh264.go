@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -53,11 +54,13 @@ func NewEncoder(cfg Config) (*Encoder, error) {
 	return &Encoder{cfg: cfg, c: c}, nil
 }
 
-// Encode turns one picture, which must be of the configured size, into one access unit and
-// returns when it is done; img is not kept. The packet carries mono and seq; its Data is a
-// slice of its own that begins with SPS and PPS if it is a key picture. forceKey asks for an
-// IDR picture, from which KeyInterval is counted anew. mono must not run backwards.
+// Encode is EncodeTo with new memory for each packet.
 func (e *Encoder) Encode(img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
+	return e.EncodeTo(nil, img, mono, seq, forceKey)
+}
+
+// EncodeTo makes one access unit, as [VideoEncoder] says; forceKey is obeyed at once.
+func (e *Encoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
 	if e.c == nil {
 		return video.Packet{}, errClosed
 	}
@@ -74,7 +77,7 @@ func (e *Encoder) Encode(img *video.I420, mono time.Duration, seq uint64, forceK
 	case n == 0:
 		return video.Packet{}, fmt.Errorf("encode picture %d: OpenH264 skipped it", seq)
 	}
-	data := make([]byte, n)
+	data := slices.Grow(buf[:0], int(n))[:n]
 	C.camward_packet(e.c, bytePtr(data))
 	return video.Packet{Data: data, Mono: mono, Seq: seq, Key: key != 0}, nil
 }

@@ -30,6 +30,11 @@ func (*Encoder) Encode(*video.I420, time.Duration, uint64, bool) (video.Packet, 
 	return video.Packet{}, ErrUnavailable
 }
 
+// EncodeTo returns ErrUnavailable.
+func (*Encoder) EncodeTo([]byte, *video.I420, time.Duration, uint64, bool) (video.Packet, error) {
+	return video.Packet{}, ErrUnavailable
+}
+
 // SetBitrate returns ErrUnavailable.
 func (*Encoder) SetBitrate(int) error { return ErrUnavailable }
 

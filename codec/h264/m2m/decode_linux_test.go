@@ -78,7 +78,7 @@ func decodeAndCompare(t *testing.T, e *Encoder, img *video.I420) {
 	defer dec.Close()
 	var got video.I420
 	for i := range 5 {
-		p, err := e.Encode(img, time.Duration(i)*frame15, uint64(i), i == 3)
+		p, err := e.EncodeTo(nil, img, time.Duration(i)*frame15, uint64(i), i == 3)
 		if err != nil {
 			t.Fatal(err)
 		}

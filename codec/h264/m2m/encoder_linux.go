@@ -96,16 +96,16 @@ func jobOf(cfg h264.Config, input video.FourCC) job {
 			{id: ctrlProfile, values: []int32{profileConstrainedBaseline, profileBaseline}}, // the SPS is looked at
 			{id: ctrlLevel, values: []int32{levelOf(cfg)}},
 			{id: ctrlBFrames, values: []int32{0}},
-			{id: ctrlIPeriod, values: []int32{period}}, // counted in Encode, too
+			{id: ctrlIPeriod, values: []int32{period}}, // counted in EncodeTo, too
 			{id: ctrlGOPSize, values: []int32{period}},
 			{id: ctrlHeaderMode, values: []int32{headerJoined}},
-			{id: ctrlRepeatHeader, values: []int32{1}}, // put before each key picture in Encode where it lacks
+			{id: ctrlRepeatHeader, values: []int32{1}}, // put before each key picture in EncodeTo where it lacks
 		},
 	}
 }
 
-// An Encoder makes an H.264 constrained baseline stream on the board's hardware, with the methods of
-// h264.Encoder. It holds a descriptor and memory of the driver until Close. The luma of full range pictures is
+// An Encoder makes an H.264 constrained baseline stream on the board's hardware, an
+// h264.VideoEncoder. It holds a descriptor and memory of the driver until Close. The luma of full range pictures is
 // brought into 16..235, for hardware does not write the range into the stream. Its methods must not be called
 // concurrently.
 type Encoder struct {
@@ -122,12 +122,10 @@ type Encoder struct {
 // Node says which device encodes.
 func (e *Encoder) Node() Node { return e.node }
 
-// Encode turns one picture, which must be of the configured size, into one access unit, and returns when it is
-// done, at the latest after StallAfter; img is not kept. The packet carries mono and seq; its Data is a slice of
-// its own that begins with SPS and PPS if it is a key picture. The first is one. forceKey and KeyInterval ask for
-// another, which may come some pictures later. mono must not run backwards. After an error of the hardware each
+// EncodeTo makes one access unit, as h264.VideoEncoder says, and returns at the latest after StallAfter. A key
+// picture that forceKey or KeyInterval asks for may come some pictures later. After an error of the hardware each
 // call returns it, and only Close is of use; that may take the driver seconds.
-func (e *Encoder) Encode(img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
+func (e *Encoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
 	switch {
 	case e.s == nil:
 		return video.Packet{}, errClosed
@@ -137,7 +135,7 @@ func (e *Encoder) Encode(img *video.I420, mono time.Duration, seq uint64, forceK
 	if err := checkPicture(img, e.cfg.Width, e.cfg.Height); err != nil {
 		return video.Packet{}, err
 	}
-	p, err := e.encode(img, mono, seq, forceKey)
+	p, err := e.encode(buf, img, mono, seq, forceKey)
 	if err != nil {
 		e.fault = fmt.Errorf("encode picture %d on %v: %w", seq, e.node, err)
 		return video.Packet{}, e.fault
@@ -145,7 +143,7 @@ func (e *Encoder) Encode(img *video.I420, mono time.Duration, seq uint64, forceK
 	return p, nil
 }
 
-func (e *Encoder) encode(img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
+func (e *Encoder) encode(buf []byte, img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
 	deadline := time.Now().Add(StallAfter)
 	if err := e.askKey(forceKey); err != nil {
 		return video.Packet{}, err
@@ -161,7 +159,7 @@ func (e *Encoder) encode(img *video.I420, mono time.Duration, seq uint64, forceK
 	if err := e.account(c); err != nil {
 		return video.Packet{}, err
 	}
-	return video.Packet{Data: e.headers.unit(data, c), Mono: mono, Seq: seq, Key: c.key}, nil
+	return video.Packet{Data: e.headers.unit(buf, data, c), Mono: mono, Seq: seq, Key: c.key}, nil
 }
 
 // askKey asks for a key picture if one is wanted or due. The first needs no asking.

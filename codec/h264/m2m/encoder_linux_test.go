@@ -26,12 +26,12 @@ func open(t *testing.T, d *driver, cfg h264.Config) *Encoder {
 }
 
 // encode makes n packets from picture first on and gives 'K' for each key packet, '.' for others.
-func encode(t *testing.T, e Coder, img *video.I420, first, n int, force ...int) string {
+func encode(t *testing.T, e h264.VideoEncoder, img *video.I420, first, n int, force ...int) string {
 	t.Helper()
 	var b strings.Builder
 	for i := first; i < first+n; i++ {
 		mono := time.Duration(i) * frame15
-		p, err := e.Encode(img, mono, uint64(i), slices.Contains(force, i))
+		p, err := e.EncodeTo(nil, img, mono, uint64(i), slices.Contains(force, i))
 		if err != nil {
 			t.Fatalf("picture %d: %v", i, err)
 		}
@@ -189,7 +189,7 @@ func TestKeyPicturesComeWhenDueAndWhenForced(t *testing.T) {
 func TestPicturesThatShareAStampAreToldApart(t *testing.T) {
 	e := open(t, newDriver(t, 64, 48), config(64, 48))
 	for i := range 4 {
-		if p, err := e.Encode(picture(64, 48, 0, false), time.Second, uint64(i), false); err != nil || p.Mono != time.Second {
+		if p, err := e.EncodeTo(nil, picture(64, 48, 0, false), time.Second, uint64(i), false); err != nil || p.Mono != time.Second {
 			t.Fatalf("%v, %v", p.Mono, err)
 		}
 	}
@@ -299,12 +299,12 @@ func TestFaultyResultEndsTheEncoder(t *testing.T) {
 			d := newDriver(t, 64, 48)
 			tt.setup(d)
 			e := open(t, d, config(64, 48))
-			_, err := e.Encode(picture(64, 48, 0, false), 0, 0, false)
+			_, err := e.EncodeTo(nil, picture(64, 48, 0, false), 0, 0, false)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want %q in it", err, tt.want)
 			}
 			calls := d.calls
-			if _, again := e.Encode(picture(64, 48, 0, false), 0, 0, false); again != err || d.calls != calls || e.SetBitrate(50_000) != err {
+			if _, again := e.EncodeTo(nil, picture(64, 48, 0, false), 0, 0, false); again != err || d.calls != calls || e.SetBitrate(50_000) != err {
 				t.Errorf("the driver was asked again: %v", again)
 			}
 		})
@@ -325,7 +325,7 @@ func TestRequestForAKeyPictureIsRepeatedForAWhile(t *testing.T) {
 	}
 	d.deaf = true
 	encode(t, e, picture(64, 48, 0, false), 8, keyPatience-1, 8)
-	if _, err := e.Encode(picture(64, 48, 0, false), time.Hour, 99, false); err == nil {
+	if _, err := e.EncodeTo(nil, picture(64, 48, 0, false), time.Hour, 99, false); err == nil {
 		t.Error("no end to the patience")
 	}
 }
@@ -335,7 +335,7 @@ func TestPictureThatDoesNotFitIsRefusedAndHarmsNothing(t *testing.T) {
 	short := picture(64, 48, 0, false)
 	short.V = short.V[:len(short.V)-1]
 	for _, img := range []*video.I420{picture(64, 50, 0, false), short} {
-		if _, err := e.Encode(img, 0, 0, false); err == nil {
+		if _, err := e.EncodeTo(nil, img, 0, 0, false); err == nil {
 			t.Error("took it")
 		}
 	}
@@ -352,7 +352,7 @@ func TestStallIsNoticedAfterOneSecond(t *testing.T) {
 				encode(t, e, picture(64, 48, 0, false), 0, pictures)
 				d.stalled = true
 				began := time.Now()
-				_, err := e.Encode(picture(64, 48, 0, false), time.Hour, 99, false)
+				_, err := e.EncodeTo(nil, picture(64, 48, 0, false), time.Hour, 99, false)
 				if took := time.Since(began); !errors.Is(err, ErrStalled) || took != StallAfter {
 					t.Errorf("after %d pictures: %v after %v", pictures, err, took)
 				}
@@ -374,7 +374,7 @@ func TestFailureOfAnyCallLeavesNothingBehind(t *testing.T) {
 			e, err := d.encoder(config(64, 48))
 			for i := range 4 {
 				if err == nil {
-					_, err = e.Encode(picture(64, 48, 0, false), time.Duration(i)*frame15, uint64(i), i == 2)
+					_, err = e.EncodeTo(nil, picture(64, 48, 0, false), time.Duration(i)*frame15, uint64(i), i == 2)
 				}
 			}
 			if err == nil {
@@ -412,7 +412,7 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 	d := newDriver(t, 64, 48)
 	e := open(t, d, config(64, 48))
 	e.Close()
-	if _, err := e.Encode(picture(64, 48, 0, false), 0, 0, false); !errors.Is(err, errClosed) {
+	if _, err := e.EncodeTo(nil, picture(64, 48, 0, false), 0, 0, false); !errors.Is(err, errClosed) {
 		t.Errorf("Encode: %v", err)
 	}
 	if err := e.SetBitrate(500_000); !errors.Is(err, errClosed) {
@@ -427,7 +427,7 @@ func TestEncodeAllocatesOnlyThePacket(t *testing.T) {
 	i := 0
 	n := testing.AllocsPerRun(50, func() {
 		i++
-		if _, err := e.Encode(img, time.Duration(i)*frame15, uint64(i), i%10 == 0); err != nil {
+		if _, err := e.EncodeTo(nil, img, time.Duration(i)*frame15, uint64(i), i%10 == 0); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -21,17 +21,6 @@ const (
 	maxRefused = 16              // sizes remembered that the hardware cannot do
 )
 
-// A Coder is what [Encoder], h264.Encoder and [Switch] have in common; their contract is h264.Encoder's. An
-// error of Encode must come soon enough that the next picture does not wait.
-type Coder interface {
-	Encode(img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error)
-	SetBitrate(bps int) error
-	Close()
-}
-
-// A Factory makes an encoder for a configuration.
-type Factory func(h264.Config) (Coder, error)
-
 // A Fallback makes encoders that use hardware while it works and software while it does not. It holds what is
 // known of the hardware, which all of them share, so there is one for each encoder of the board. Its methods may
 // be called concurrently.
@@ -39,22 +28,25 @@ type Factory func(h264.Config) (Coder, error)
 // After a fault the hardware is left alone for 30 s, twice as long after each that follows, at most 10 min; then
 // one encoder tries it with its next picture. A minute without a fault makes the next one count as the first.
 type Fallback struct {
-	hardware, software Factory
+	hardware, software h264.Factory
 	log                *zap.Logger
 
 	mu      sync.Mutex
 	epoch   int           // faults so far
 	faulty  bool          // since the last fault no encoder has proven it well
+	last    error         // the last fault, also that a size cannot be done
 	retryAt time.Time     // if faulty
 	delay   time.Duration // after the next fault
 	refused map[size]bool // what the hardware cannot do
 }
 
+var errNoSoftware = errors.New("no H.264 encoder in this build")
+
 type size struct{ width, height int }
 
 // NewFallback wires; nothing is opened. A nil software means that there is none in this build: then hardware
 // that failed is tried again after a second at first, and until then Encode fails.
-func NewFallback(hardware, software Factory, log *zap.Logger) *Fallback {
+func NewFallback(hardware, software h264.Factory, log *zap.Logger) *Fallback {
 	f := &Fallback{hardware: hardware, software: software, log: log, refused: make(map[size]bool)}
 	f.delay = f.first()
 	return f
@@ -64,7 +56,7 @@ func NewFallback(hardware, software Factory, log *zap.Logger) *Fallback {
 // one would not know what the first has learnt.
 func ForBoard(log *zap.Logger) *Fallback {
 	hw := new(Hardware)
-	hardware := func(c h264.Config) (Coder, error) {
+	hardware := func(c h264.Config) (h264.VideoEncoder, error) {
 		e, err := hw.New(c)
 		if err != nil {
 			return nil, err
@@ -74,13 +66,7 @@ func ForBoard(log *zap.Logger) *Fallback {
 	if !h264.Available {
 		return NewFallback(hardware, nil, log)
 	}
-	return NewFallback(hardware, func(c h264.Config) (Coder, error) {
-		e, err := h264.NewEncoder(c)
-		if err != nil {
-			return nil, err
-		}
-		return e, nil
-	}, log)
+	return NewFallback(hardware, h264.Software, log)
 }
 
 func (f *Fallback) first() time.Duration {
@@ -90,8 +76,17 @@ func (f *Fallback) first() time.Duration {
 	return firstRetry
 }
 
-// NewEncoder checks cfg, reporting every fault at once, and opens the hardware, or the software where that fails.
-func (f *Fallback) NewEncoder(cfg h264.Config) (*Switch, error) {
+// NewEncoder is an h264.Factory of Switches. It checks cfg, reporting every fault at once, and opens the hardware, or
+// the software where that fails. Without software the error never is h264.ErrUnavailable, since hardware may come back.
+func (f *Fallback) NewEncoder(cfg h264.Config) (h264.VideoEncoder, error) {
+	s, err := f.newSwitch(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (f *Fallback) newSwitch(cfg h264.Config) (*Switch, error) {
 	if err := validate(cfg); err != nil {
 		return nil, err
 	}
@@ -127,6 +122,7 @@ func (f *Fallback) claim(sz size) (epoch int, ok bool) {
 func (f *Fallback) failed(epoch int, sz size, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.last = err
 	if errors.Is(err, ErrUnsupported) {
 		if len(f.refused) >= maxRefused {
 			clear(f.refused)
@@ -158,6 +154,13 @@ func (f *Fallback) failed(epoch int, sz size, err error) {
 	f.retryAt = time.Now().Add(wait)
 }
 
+// fault is the last one.
+func (f *Fallback) fault() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
+}
+
 // worked records that an encoder of an epoch made its first picture (0), or has worked for so long.
 func (f *Fallback) worked(epoch int, span time.Duration) {
 	f.mu.Lock()
@@ -182,7 +185,7 @@ type Switch struct {
 	shared *Fallback
 	cfg    h264.Config
 
-	hw, sw           Coder
+	hw, sw           h264.VideoEncoder
 	hwFresh, swFresh bool          // has made no packet that was handed out since it was changed to
 	epoch            int           // that hw was opened in
 	since            time.Time     // hw was opened
@@ -194,9 +197,9 @@ type Switch struct {
 // Hardware reports whether the next picture goes to the hardware.
 func (s *Switch) Hardware() bool { return s.hw != nil }
 
-// Encode is h264.Encoder's. It takes up to StallAfter longer when the hardware stalls, and fails only if the
+// EncodeTo is h264.VideoEncoder's. It takes up to StallAfter longer when the hardware stalls, and fails only if the
 // software fails, too, or if there is none.
-func (s *Switch) Encode(img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
+func (s *Switch) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
 	if s.closed {
 		return video.Packet{}, errClosed
 	}
@@ -204,7 +207,7 @@ func (s *Switch) Encode(img *video.I420, mono time.Duration, seq uint64, forceKe
 		return video.Packet{}, err // whichever encoder it is, this is not its fault
 	}
 	if s.hw != nil || s.tryHardware() {
-		p, err := encodeWith(s.hw, s.hwFresh, img, mono, seq, forceKey)
+		p, err := encodeWith(s.hw, s.hwFresh, buf, img, mono, seq, forceKey)
 		if err == nil {
 			s.hardwareWorked()
 			return p, nil
@@ -214,7 +217,7 @@ func (s *Switch) Encode(img *video.I420, mono time.Duration, seq uint64, forceKe
 	if err := s.needSoftware(); err != nil {
 		return video.Packet{}, err
 	}
-	p, err := encodeWith(s.sw, s.swFresh, img, mono, seq, forceKey)
+	p, err := encodeWith(s.sw, s.swFresh, buf, img, mono, seq, forceKey)
 	if err == nil {
 		s.swFresh = false
 	}
@@ -222,8 +225,8 @@ func (s *Switch) Encode(img *video.I420, mono time.Duration, seq uint64, forceKe
 }
 
 // encodeWith makes sure that the first packet after a change can be decoded by itself.
-func encodeWith(c Coder, fresh bool, img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
-	p, err := c.Encode(img, mono, seq, forceKey || fresh)
+func encodeWith(c h264.VideoEncoder, fresh bool, buf []byte, img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
+	p, err := c.EncodeTo(buf, img, mono, seq, forceKey || fresh)
 	if err != nil || !fresh {
 		return p, err
 	}
@@ -291,7 +294,7 @@ func (s *Switch) needSoftware() error {
 		return nil
 	}
 	if s.shared.software == nil {
-		return fmt.Errorf("%w, and the hardware encoder is not there or failed", h264.ErrUnavailable)
+		return fmt.Errorf("%w, and the hardware encoder: %w", errNoSoftware, s.shared.fault())
 	}
 	sw, err := s.shared.software(s.cfg)
 	if err != nil {

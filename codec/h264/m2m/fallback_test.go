@@ -55,7 +55,7 @@ type maker struct {
 	lastRate int
 }
 
-func (m *maker) new(c h264.Config) (Coder, error) {
+func (m *maker) new(c h264.Config) (h264.VideoEncoder, error) {
 	if m.refuse != nil {
 		return nil, m.refuse
 	}
@@ -72,7 +72,7 @@ type made struct {
 	closed  bool
 }
 
-func (e *made) Encode(_ *video.I420, mono time.Duration, seq uint64, force bool) (video.Packet, error) {
+func (e *made) EncodeTo(buf []byte, _ *video.I420, mono time.Duration, seq uint64, force bool) (video.Packet, error) {
 	if e.closed {
 		panic("used after Close")
 	}
@@ -87,7 +87,7 @@ func (e *made) Encode(_ *video.I420, mono time.Duration, seq uint64, force bool)
 	if key {
 		data = []byte{0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, e.name[0]}
 	}
-	return video.Packet{Data: data, Mono: mono, Seq: seq, Key: key}, nil
+	return video.Packet{Data: append(buf[:0], data...), Mono: mono, Seq: seq, Key: key}, nil
 }
 
 func (e *made) SetBitrate(bps int) error {
@@ -130,7 +130,7 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) encoder() *Switch {
 	b.t.Helper()
-	s, err := b.f.NewEncoder(config(64, 48))
+	s, err := b.f.newSwitch(config(64, 48))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func (b *bench) run(s *Switch, n int, interval time.Duration) string {
 	for range n {
 		b.seq++
 		began := time.Now()
-		p, err := s.Encode(tested, time.Duration(b.seq), b.seq, false)
+		p, err := s.EncodeTo(nil, tested, time.Duration(b.seq), b.seq, false)
 		switch {
 		case err != nil:
 			out.WriteByte('-')
@@ -279,7 +279,7 @@ func TestSizeThatTheHardwareCannotDoIsLeftToTheSoftware(t *testing.T) {
 		b.want(b.run(s, 3, time.Hour), "Sss")
 		b.hw.refuse = nil
 		b.want(b.run(s, 2, time.Hour), "ss")
-		other, err := b.f.NewEncoder(config(128, 96))
+		other, err := b.f.newSwitch(config(128, 96))
 		if err != nil || !other.Hardware() {
 			t.Errorf("another size: %v, %v", other, err)
 		}
@@ -291,7 +291,7 @@ func TestMachineWithoutHardwareIsNotSearchedOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		looks := 0
-		b.f.hardware = func(h264.Config) (Coder, error) { looks++; return nil, ErrAbsent }
+		b.f.hardware = func(h264.Config) (h264.VideoEncoder, error) { looks++; return nil, ErrAbsent }
 		s := b.encoder()
 		b.want(b.run(s, 3, time.Second), "Sss")
 		b.run(s, 3600, time.Second)
@@ -313,7 +313,7 @@ func TestWithoutSoftwareTheHardwareIsTriedAgainSoon(t *testing.T) {
 		b.want(b.run(s, 3, 500*time.Millisecond), "-Hh")
 		b.hw.refuse, b.hw.fault = errFault, errFault
 		b.run(s, 1, 0)
-		if _, err := b.f.NewEncoder(config(64, 48)); !errors.Is(err, h264.ErrUnavailable) {
+		if _, err := b.f.newSwitch(config(64, 48)); !errors.Is(err, errFault) || errors.Is(err, h264.ErrUnavailable) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -344,7 +344,7 @@ func TestCloseDoesNotWaitForHardwareThatNeverLetsGo(t *testing.T) {
 		b := newBench(t)
 		b.hw.slow = time.Hour
 		b.hw.fault = errFault
-		s, err := b.f.NewEncoder(config(64, 48))
+		s, err := b.f.newSwitch(config(64, 48))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -355,7 +355,7 @@ func TestCloseDoesNotWaitForHardwareThatNeverLetsGo(t *testing.T) {
 		if d := time.Since(began); d != closeWait {
 			t.Errorf("took %v", d)
 		}
-		if _, err := s.Encode(tested, 0, 0, false); !errors.Is(err, errClosed) || !errors.Is(s.SetBitrate(50_000), errClosed) {
+		if _, err := s.EncodeTo(nil, tested, 0, 0, false); !errors.Is(err, errClosed) || !errors.Is(s.SetBitrate(50_000), errClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 		time.Sleep(time.Hour)
@@ -416,7 +416,7 @@ func TestBadPictureIsNotHeldAgainstTheHardware(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		s := b.encoder()
-		if _, err := s.Encode(picture(32, 32, 0, false), 0, 0, false); err == nil {
+		if _, err := s.EncodeTo(nil, picture(32, 32, 0, false), 0, 0, false); err == nil {
 			t.Error("took it")
 		}
 		b.want(b.run(s, 1, 0), "H")

@@ -32,8 +32,8 @@ func New(cfg h264.Config) (*Encoder, error) {
 // Node returns nothing.
 func (*Encoder) Node() Node { return Node{} }
 
-// Encode returns ErrAbsent.
-func (*Encoder) Encode(*video.I420, time.Duration, uint64, bool) (video.Packet, error) {
+// EncodeTo returns ErrAbsent.
+func (*Encoder) EncodeTo([]byte, *video.I420, time.Duration, uint64, bool) (video.Packet, error) {
 	return video.Packet{}, ErrAbsent
 }
 

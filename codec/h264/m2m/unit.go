@@ -3,6 +3,7 @@ package m2m
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"camward/codec/h264"
 )
@@ -75,14 +76,13 @@ func (h *headers) note(annexB []byte) error {
 	return nil
 }
 
-// unit copies an access unit; a key picture gets the parameter sets that it lacks.
-func (h *headers) unit(annexB []byte, c content) []byte {
+// unit copies an access unit to buf, or to new memory where that is too short; a key picture gets the parameter
+// sets that it lacks.
+func (h *headers) unit(buf, annexB []byte, c content) []byte {
 	if !c.key || c.sps && c.pps {
-		out := make([]byte, len(annexB))
-		copy(out, annexB)
-		return out
+		return append(buf[:0], annexB...)
 	}
-	out := make([]byte, 0, len(annexB)+len(h.sps)+len(h.pps)+2*len(startCode))
+	out := slices.Grow(buf[:0], len(annexB)+len(h.sps)+len(h.pps)+2*len(startCode))
 	for _, nal := range [...][]byte{h.sps, h.pps} {
 		out = append(out, startCode...)
 		out = append(out, nal...)

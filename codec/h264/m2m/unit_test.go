@@ -70,7 +70,7 @@ func TestRealStreamIsUnderstood(t *testing.T) {
 			continue
 		}
 		bare := append(bytes.Clone(startCode), nal...)
-		out := h.unit(bare, inspect(bare))
+		out := h.unit(nil, bare, inspect(bare))
 		if sps, pps := h264.ParameterSets(out); !bytes.Equal(sps, h.sps) || !bytes.Equal(pps, h.pps) || !bytes.HasSuffix(out, bare) {
 			t.Errorf("got % x", out[:40])
 		}
@@ -92,7 +92,7 @@ func FuzzUnit(f *testing.F) {
 		if err != nil {
 			return
 		}
-		out := h.unit(data, c)
+		out := h.unit(nil, data, c)
 		if !bytes.HasSuffix(out, data) {
 			t.Fatal("the access unit was changed")
 		}

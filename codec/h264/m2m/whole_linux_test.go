@@ -15,7 +15,7 @@ import (
 // fallback puts a driver before software that never fails.
 func (d *driver) fallback(sw *maker) *Fallback {
 	h := &Hardware{host: d.host()}
-	return NewFallback(func(c h264.Config) (Coder, error) {
+	return NewFallback(func(c h264.Config) (h264.VideoEncoder, error) {
 		e, err := h.New(c)
 		if err != nil {
 			return nil, err
@@ -35,13 +35,13 @@ func TestEveryPictureBecomesAPacketWhateverTheDriverDoes(t *testing.T) {
 				d.with = unix.ENODEV
 			}
 			sw := maker{name: "S"}
-			s, err := d.fallback(&sw).NewEncoder(config(64, 48))
+			s, err := d.fallback(&sw).newSwitch(config(64, 48))
 			if err != nil {
 				t.Fatal(err)
 			}
 			hardware, switches, early := false, 0, false
 			for i := range 12 {
-				p, err := s.Encode(tested, time.Duration(i)*frame15, uint64(i), i == 2)
+				p, err := s.EncodeTo(nil, tested, time.Duration(i)*frame15, uint64(i), i == 2)
 				if err != nil {
 					t.Fatalf("call %d (%s) failed: picture %d: %v", at, d.failed, i, err)
 				}
@@ -78,7 +78,7 @@ func TestDriverThatStallsAndRecoversIsLeftAndTakenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDriver(t, 64, 48)
 		sw := maker{name: "S"}
-		s, err := d.fallback(&sw).NewEncoder(config(64, 48))
+		s, err := d.fallback(&sw).newSwitch(config(64, 48))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestDriverThatStallsAndRecoversIsLeftAndTakenAgain(t *testing.T) {
 		for i := range 60 {
 			d.stalled = i >= 5 && i < 50
 			began := time.Now()
-			p, err := s.Encode(tested, time.Duration(i)*time.Second, uint64(i), false)
+			p, err := s.EncodeTo(nil, tested, time.Duration(i)*time.Second, uint64(i), false)
 			if err != nil {
 				t.Fatal(err)
 			}
