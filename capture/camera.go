@@ -38,6 +38,7 @@ type Camera struct {
 	detect   *Hub         // what the detector looks at; nil: nothing
 	onChange func(Change) // nil: nobody asks
 
+	privacy  privacy // what deliver and whatever else publishes frames passes them through
 	settings settings
 	patience patience    // with an http source
 	lockout  lockout     // after it refused its password
@@ -81,7 +82,7 @@ func New(cfg Config, hub *Hub, pool *video.Pool, log *zap.Logger) (*Camera, erro
 		return nil, err
 	}
 	return &Camera{
-		cfg: cfg, src: src, formats: formats, hub: hub, pool: pool, log: log, host: thisHost(),
+		cfg: cfg, src: src, formats: formats, hub: hub, pool: pool, log: log, host: thisHost(), privacy: privacy{shapes: cfg.Privacy},
 		status: Status{Source: src.shown(cfg.Source)}, patience: defaultPatience, nominal: nominalRate{rate: cfg.Rate},
 	}, nil
 }
@@ -94,6 +95,7 @@ func (c *Camera) Run(ctx context.Context) error {
 	c.lastSeq, c.skipped, c.nextLoss = noSeq, 0, 0
 	c.mu.Unlock()
 	err := c.stream(ctx)
+	c.privacy.close()
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -143,9 +145,19 @@ func (c *Camera) granted(device, card string, f video.Format) {
 	c.log.Info("camera opened", zap.String("device", device), zap.String("card", card), zap.Stringer("format", f))
 }
 
-// deliver counts and publishes a frame.
+// deliver counts and publishes a frame, less what nobody is to see of it.
 func (c *Camera) deliver(f *video.Frame) error {
+	f, err := c.privacy.apply(f, c.pool)
+	if err != nil {
+		c.discard(err.Error())
+		return nil
+	}
 	c.mu.Lock()
+	if f == nil { // a decoder waits
+		c.skipped++
+		c.mu.Unlock()
+		return nil
+	}
 	if c.lastSeq != noSeq && f.Seq > c.lastSeq+1+c.skipped {
 		c.status.Drops += f.Seq - c.lastSeq - 1 - c.skipped
 	}

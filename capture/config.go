@@ -88,6 +88,9 @@ func (c *Config) Validate() error {
 	if s := c.DetectSource; s != "" && s != "auto" && s != "none" && !strings.HasPrefix(s, "/dev/") {
 		errs = append(errs, fmt.Errorf("detect_source: %q is not auto, none or a device such as /dev/video2", s))
 	}
+	if err := checkPrivacy(c.Privacy); err != nil {
+		errs = append(errs, err)
+	}
 	errs = append(errs, c.validateHTTP()...)
 	return errors.Join(errs...)
 }

@@ -3,15 +3,14 @@ package motion
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"camward/camio"
+	"camward/video"
 )
 
-// A Polygon is a closed part of the picture: a list of [x, y] pairs in fractions 0..1 of the picture's width and height
-// from the top left; the last point joins the first. Inside is decided by the even-odd rule. At least three points.
-type Polygon [][2]float64
+// A Polygon is a closed part of the picture. What is inside is decided by the even-odd rule.
+type Polygon = video.Polygon
 
 // FromWire turns a polygon of the API into one of the configuration.
 func FromWire(p camio.Polygon) Polygon {
@@ -57,8 +56,8 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("motion.min_duration: %v is outside 0s..10s", c.MinDuration))
 	}
 	shapes := len(errs)
-	errs = append(errs, validatePolygons("include", c.Include)...)
-	errs = append(errs, validatePolygons("exclude", c.Exclude)...)
+	errs = append(errs, video.Faults("motion.include", c.Include)...)
+	errs = append(errs, video.Faults("motion.exclude", c.Exclude)...)
 	if len(errs) == shapes && maskOf(c.Include, c.Exclude, maxSide, maxSide).empty() {
 		errs = append(errs, errors.New("motion: include and exclude together leave no part of the picture"))
 	}
@@ -81,21 +80,4 @@ func (c Config) Reach(width, height int) error {
 		return fmt.Errorf("nothing could count as motion: the polygons leave %d of the %d cells of the picture, and the smallest part that counts has %d", left, g.cols*g.rows, least)
 	}
 	return nil
-}
-
-func validatePolygons(key string, ps []Polygon) (errs []error) {
-	for i, p := range ps {
-		if len(p) < 3 {
-			errs = append(errs, fmt.Errorf("motion.%s[%d]: %d points, a polygon has at least 3", key, i, len(p)))
-		}
-		for j, q := range p {
-			for _, v := range q {
-				if math.IsNaN(v) || v < 0 || v > 1 {
-					errs = append(errs, fmt.Errorf("motion.%s[%d][%d]: [%v, %v] is outside 0..1", key, i, j, q[0], q[1]))
-					break
-				}
-			}
-		}
-	}
-	return errs
 }

@@ -52,7 +52,7 @@ func maskOf(include, exclude []Polygon, cols, rows int) *mask {
 
 func insideAny(ps []Polygon, x, y float64) bool {
 	for _, p := range ps {
-		if p.contains(x, y) {
+		if contains(p, x, y) {
 			return true
 		}
 	}
@@ -60,7 +60,7 @@ func insideAny(ps []Polygon, x, y float64) bool {
 }
 
 // contains counts the edges that a ray to the right crosses.
-func (p Polygon) contains(x, y float64) (in bool) {
+func contains(p Polygon, x, y float64) (in bool) {
 	for i, a := range p {
 		b := p[(i+1)%len(p)]
 		if (a[1] > y) != (b[1] > y) && x < a[0]+(y-a[1])/(b[1]-a[1])*(b[0]-a[0]) {

@@ -154,7 +154,7 @@ func TestPolygonContainsByEvenOdd(t *testing.T) {
 		{"a line has no inside", Polygon{{0, 0}, {1, 1}, {0, 0}}, 0.5, 0.5, false},
 	}
 	for _, tt := range tests {
-		if got := tt.p.contains(tt.x, tt.y); got != tt.want {
+		if got := contains(tt.p, tt.x, tt.y); got != tt.want {
 			t.Errorf("%s: contains(%v, %v) = %v", tt.name, tt.x, tt.y, got)
 		}
 	}
