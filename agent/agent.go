@@ -17,6 +17,8 @@ import (
 	"camward/board/cgi"
 	"camward/board/ntp"
 	"camward/camio"
+	"camward/codec/h264"
+	"camward/codec/h264/m2m"
 	"camward/internal/supervise"
 	"camward/live"
 	"camward/live/relay"
@@ -39,6 +41,7 @@ type Agent struct {
 	id       board.Identity
 	clock    *uploader.SystemClock
 	spool    *lateSpool
+	encode   h264.Factory
 	cameras  []*pipeline
 	folders  []*dropfolder.Watcher
 	base     *url.URL      // of the configured cloud
@@ -76,12 +79,8 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	}
 	a.uploads = newUploads(a.id.MAC, log)
 	a.spool = newLateSpool(cfg, a.uploads, a.clock, log)
-	for i, c := range cfg.Cameras {
-		p, err := newPipeline(c, a.id.CameraID(i), a.spool, log)
-		if err != nil {
-			return nil, fmt.Errorf("camera %s: %w", c.Name, err)
-		}
-		a.cameras = append(a.cameras, p)
+	if err := a.newCameras(); err != nil {
+		return nil, err
 	}
 	if err := a.newFolders(); err != nil {
 		return nil, err
@@ -113,6 +112,25 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 		return a, a.newWeb()
 	}
 	return a, nil
+}
+
+// newCameras wires the pipelines. They share the board's one hardware encoder, and what is known of it.
+func (a *Agent) newCameras() error {
+	a.encode = m2m.ForBoard(a.log).NewEncoder
+	for i, c := range a.cfg.Cameras {
+		err := a.boardPictures(&c)
+		var p *pipeline
+		if err == nil {
+			p, err = newPipeline(c, a.id.CameraID(i), a.spool, a.log)
+		}
+		if err != nil {
+			return fmt.Errorf("camera %s: %w", c.Name, err)
+		}
+		p.recorder.SetEncoder(a.encode)
+		p.recorder.SetClock(a.clock.Wall)
+		a.cameras = append(a.cameras, p)
+	}
+	return nil
 }
 
 // The poll is short; what takes longer than this is dead.

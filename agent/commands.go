@@ -34,29 +34,61 @@ func (v vendor) Apply(ctx context.Context, c camio.Command) (status int, body []
 // ownMaker is the dialect that camward itself speaks.
 const ownMaker = "camward"
 
-// newVendor finds the dialect: camward's own if there is no other firmware, else that of the maker.
-func newVendor(cfg BoardConfig, id board.Identity, own http.Handler) (vendor, error) {
+// dialect is camward's own if there is no other firmware, else that of the maker.
+func dialect(cfg BoardConfig, id board.Identity) (*profile.Profile, error) {
 	set := profile.Builtin()
 	if cfg.Profiles != "" {
 		b, err := os.ReadFile(cfg.Profiles)
 		if err != nil {
-			return vendor{}, fmt.Errorf("board.profiles: %w", err)
+			return nil, fmt.Errorf("board.profiles: %w", err)
 		}
 		if set, err = set.Extend(filepath.Base(cfg.Profiles), b); err != nil {
-			return vendor{}, fmt.Errorf("board.profiles: %w", err)
+			return nil, fmt.Errorf("board.profiles: %w", err)
 		}
 	}
 	maker := id.Maker
-	var rt http.RoundTripper
 	if cfg.Firmware.Address == "" {
-		maker, rt = ownMaker, cgi.Transport(own)
+		maker = ownMaker
 	}
 	p, ok := set.Find(maker, id.Model, id.Firmware)
 	if !ok {
-		return vendor{}, fmt.Errorf("board.maker: there is no profile for %q; known are %s (board.profiles adds others)", maker, strings.Join(set.Makers(), ", "))
+		return nil, fmt.Errorf("board.maker: there is no profile for %q; known are %s (board.profiles adds others)", maker, strings.Join(set.Makers(), ", "))
+	}
+	return p, nil
+}
+
+// newVendor reaches the firmware that commands are for.
+func newVendor(cfg BoardConfig, id board.Identity, own http.Handler) (vendor, error) {
+	p, err := dialect(cfg, id)
+	if err != nil {
+		return vendor{}, err
+	}
+	var rt http.RoundTripper
+	if cfg.Firmware.Address == "" {
+		rt = cgi.Transport(own)
 	}
 	f, err := board.NewFirmware(cfg.Firmware, p, rt)
 	return vendor{f, cfg.Firmware.Address == ""}, err
+}
+
+// boardSource as a camera's source means what the vendor's firmware shows.
+const boardSource = "board:"
+
+// boardPictures puts the vendor's own stream or snapshot in the place of such a source.
+func (a *Agent) boardPictures(c *CameraConfig) error {
+	if c.Source != boardSource {
+		return nil
+	}
+	p, err := dialect(a.cfg.Board, a.id)
+	if err != nil {
+		return err
+	}
+	pictures, err := a.cfg.Board.Firmware.Pictures(p)
+	if err != nil {
+		return fmt.Errorf("source: %s: %w", boardSource, err)
+	}
+	c.Source, c.User, c.Password, c.CAFile = pictures.URL, pictures.User, pictures.Password, pictures.CAFile
+	return nil
 }
 
 // Confirm implements provision.Confirmer: it reaches the server that a command, just applied, points to, from where this device is.

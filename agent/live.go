@@ -20,6 +20,7 @@ func (a *Agent) newLive() (err error) {
 	if a.live, err = live.New(cfg, a.cfg.StateDir, a.log); err != nil {
 		return err
 	}
+	a.live.SetEncoder(a.encode)
 	for _, p := range a.cameras {
 		a.live.AddCamera(p.name, liveSource{p})
 	}

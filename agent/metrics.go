@@ -7,6 +7,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"camward/camio"
+	"camward/capture"
 	"camward/uploader"
 )
 
@@ -38,13 +39,14 @@ func (p *pipeline) metrics(gauge func(string, func() float64)) {
 	gauge(camera("frames_total", ""), func() float64 { return float64(p.camera.Status().Frames) })
 	gauge(camera("frames_dropped_total", `,where="driver"`), func() float64 { return float64(p.camera.Status().Drops) })
 	gauge(camera("frames_dropped_total", `,where="broken"`), func() float64 { return float64(p.camera.Status().Errored) })
-	for _, queue := range []string{queueDetect, queueRecord} {
-		gauge(camera("frames_dropped_total", `,where="queue `+queue+`"`), func() float64 { return float64(p.hub.Drops()[queue]) })
+	for queue, hub := range map[string]*capture.Hub{queueDetect: p.small, queueRecord: p.hub} {
+		gauge(camera("frames_dropped_total", `,where="queue `+queue+`"`), func() float64 { return float64(hub.Drops()[queue]) })
 	}
 	for reason := range p.recorder.Status().Dropped { // every reason is there from the start
 		gauge(camera("frames_dropped_total", `,where="recorder `+reason+`"`), func() float64 { return float64(p.recorder.Status().Dropped[reason]) })
 	}
 	gauge(camera("camera_up", ""), func() float64 { return bit(p.camera.Status().Running) })
+	gauge(camera("camera_lost_total", ""), func() float64 { return float64(p.losses.Load()) })
 	gauge(camera("motion", ""), func() float64 { return bit(p.motionStatus().Moving) })
 	gauge(camera("motion_events_total", ""), func() float64 { return float64(p.motionStatus().Events) })
 	gauge(camera("scene_changes_total", ""), func() float64 { return float64(p.motionStatus().Scenes) })

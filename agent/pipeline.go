@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,8 +35,9 @@ const idleBuffers = 4 << 20
 type pipeline struct {
 	name     string
 	camera   *capture.Camera
-	controls settable // the camera
-	hub      *capture.Hub
+	controls settable     // the camera
+	hub      *capture.Hub // what is recorded and shown
+	small    *capture.Hub // what the detector looks at; the same unless the camera has a second node for it
 	detector *motion.Detector
 	overlay  *overlay
 	recorder *clip.Recorder
@@ -44,6 +46,10 @@ type pipeline struct {
 	looked   atomic.Int64                  // Mono of the last picture that the detector had, in ns
 	settings atomic.Pointer[motion.Config] // of the detector, to be taken before the next picture is looked at; nil: they are
 	schedule atomic.Pointer[Schedule]      // outside of which nothing is recorded; nil: none
+
+	report func(found bool, at time.Time, reason string) // to the cloud; nil: to nobody
+	wall   func(mono time.Duration) (time.Time, bool)    // nil: no clock is trusted
+	losses atomic.Uint64                                 // how often the camera was lost
 
 	mu     sync.Mutex
 	motion MotionStatus
@@ -71,11 +77,13 @@ type MotionStatus struct {
 }
 
 func newPipeline(c CameraConfig, cameraID string, spool clip.Spool, log *zap.Logger) (*pipeline, error) {
-	p := &pipeline{name: c.Name, hub: capture.NewHub(), overlay: newOverlay(), log: log.With(zap.String("camera", c.Name))}
+	p := &pipeline{name: c.Name, hub: capture.NewHub(), small: capture.NewHub(), overlay: newOverlay(), log: log.With(zap.String("camera", c.Name))}
 	var err error
 	if p.camera, err = capture.New(c.Config, p.hub, video.NewPool(idleBuffers), p.log); err != nil {
 		return nil, err
 	}
+	p.camera.SetDetection(p.small)
+	p.camera.OnChange(p.changed)
 	p.controls = p.camera
 	if p.detector, err = motion.New(c.Motion); err != nil {
 		return nil, err
@@ -118,6 +126,30 @@ func (p *pipeline) capture(ctx context.Context) error {
 	return err
 }
 
+// changed takes note that the camera was found or lost: the clip being written ends there, and the cloud is told.
+func (p *pipeline) changed(c capture.Change) {
+	reason := ""
+	if c.Found {
+		reason = strings.TrimSpace(c.Card + " " + c.Format.String())
+	} else {
+		p.recorder.CameraLost()
+		p.losses.Add(1)
+		if c.Err != nil {
+			reason = c.Err.Error()
+		}
+	}
+	if p.report == nil {
+		return
+	}
+	var at time.Time
+	if p.wall != nil {
+		if t, trusted := p.wall(c.Mono); trusted {
+			at = t
+		}
+	}
+	p.report(c.Found, at, reason)
+}
+
 // alive says what hangs: a detector that has looked at nothing for long although the camera gives pictures.
 func (p *pipeline) alive() error {
 	now, last := video.Now(), p.camera.Status().Last
@@ -129,7 +161,7 @@ func (p *pipeline) alive() error {
 }
 
 func (p *pipeline) detect(ctx context.Context) error {
-	sub := p.hub.Subscribe(queueDetect, detectDepth)
+	sub := p.small.Subscribe(queueDetect, detectDepth)
 	defer sub.Close()
 	var (
 		luma lumaReader
@@ -194,7 +226,7 @@ func (p *pipeline) motionStatus() MotionStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.motion
-	m.Skipped = p.hub.Drops()[queueDetect]
+	m.Skipped = p.small.Drops()[queueDetect]
 	return m
 }
 

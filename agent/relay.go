@@ -14,7 +14,9 @@ func (a *Agent) newRelays() error {
 		return err
 	}
 	for _, p := range a.cameras {
-		a.relays = append(a.relays, relay.New(p.name, a.live, &http.Client{Transport: through}, p.log))
+		r := relay.New(p.name, a.live, &http.Client{Transport: through}, p.log)
+		p.report, p.wall = r.Report, a.clock.Wall
+		a.relays = append(a.relays, r)
 	}
 	return nil
 }
