@@ -15,9 +15,8 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"camward/scripts/lab/scene"
+	"camward/scripts/lab/v4l2"
 )
 
 const width, height = 640, 480
@@ -51,39 +50,43 @@ func main() {
 
 // connect wires output to input and returns the open output node. The capture node keeps its
 // settings after it is closed, since they are the device's.
-func connect(capturePath, outputPath string) (node, error) {
+func connect(capturePath, outputPath string) (v4l2.Node, error) {
 	const inputHDMI, outputHDMI, textNone = 3, 1, 2
-	in, err := open(capturePath)
+	in, err := v4l2.Open(capturePath, false)
 	if err != nil {
-		return node{}, err
+		return v4l2.Node{}, err
 	}
-	defer unix.Close(in.fd)
-	out, err := open(outputPath)
+	defer in.Close()
+	out, err := v4l2.Open(outputPath, false)
 	if err != nil {
-		return node{}, err
+		return v4l2.Node{}, err
 	}
 	for _, step := range []func() error{
-		func() error { return in.setInput(inputHDMI) },
-		func() error { return out.setOutput(outputHDMI) },
-		in.setVGA,
-		out.setVGA,
-		func() error { return in.setControl("OSD Text Mode", textNone) },
-		func() error { return in.setControl("Loop Video", 1) },
+		func() error { return in.SetInput(inputHDMI) },
+		func() error { return out.SetOutput(outputHDMI) },
+		in.SetVGA,
+		out.SetVGA,
+		func() error { return in.SetControl("OSD Text Mode", textNone) },
+		func() error { return in.SetControl("Loop Video", 1) },
 	} {
 		if err := step(); err != nil {
-			return node{}, err
+			return v4l2.Node{}, err
 		}
 	}
 	return out, nil
 }
 
 // feed streams the scene until something fails.
-func feed(out node, s *scene.Scene, interval time.Duration, shown io.Writer) error {
-	size, err := out.setOutputFormat(width, height)
+func feed(out v4l2.Node, s *scene.Scene, interval time.Duration, shown io.Writer) error {
+	yuyv := v4l2.FourCC("YUYV")
+	w, h, code, size, err := out.SetFormat(v4l2.Output, width, height, yuyv)
 	if err != nil {
 		return err
 	}
-	bufs, err := out.mapBuffers(3)
+	if w != width || h != height || code != yuyv {
+		return fmt.Errorf("granted %dx%d %#x", w, h, code)
+	}
+	bufs, err := out.MapBuffers(v4l2.Output, 3)
 	if err != nil {
 		return err
 	}
@@ -91,21 +94,23 @@ func feed(out node, s *scene.Scene, interval time.Duration, shown io.Writer) err
 	for n := 0; ; n++ {
 		i := n
 		if n == len(bufs) {
-			if err := out.streamOn(); err != nil {
+			if err := out.StreamOn(v4l2.Output); err != nil {
 				return err
 			}
 			fmt.Println("vividfeed: streaming")
 		}
 		if n >= len(bufs) {
 			// The driver keeps the last one queued and shows it until there is another.
-			if i, err = out.dequeue(); err != nil {
+			shown, err := out.Dequeue(v4l2.Output)
+			if err != nil {
 				return err
 			}
+			i = shown.Index
 			next = next.Add(interval)
 			time.Sleep(time.Until(next))
 		}
 		copy(bufs[i][:size], s.YUYV(n))
-		if err := out.queue(i, size); err != nil {
+		if err := out.Queue(v4l2.Output, i, size); err != nil {
 			return err
 		}
 		fmt.Fprintf(shown, "%d run %d\n", n, time.Now().UnixMilli())
