@@ -126,7 +126,7 @@ func TestALongEventGoesOnInTheNextClipWithoutAGap(t *testing.T) {
 			t.Errorf("clip %d begins at %v, the one before ends at %v", i, clip.Mono, l[i-1].Mono+l[i-1].Length)
 		}
 	}
-	g.media(camio.KindSnapshot, 1)
+	g.postersOf(l)
 }
 
 func TestSnapshotShowsThePeakOfTheEvent(t *testing.T) {
@@ -253,10 +253,10 @@ func TestAChangeOfSizeBeginsANewClipOfTheSameEvent(t *testing.T) {
 	l := g.clips(2)
 	checkClip(t, l[0], g.taken(g.fed[80].Mono-5*time.Second, g.fed[99].Mono))
 	checkClip(t, l[1], g.taken(g.fed[100].Mono, g.fed[119].Mono+5*time.Second))
-	if l[0].Event != l[1].Event {
-		t.Error("the event has two ids")
+	if l[0].Event != l[1].Event || !near(l[0].Mono+l[0].Length, l[1].Mono, time.Millisecond) {
+		t.Errorf("clips %+v and %+v, want one event without a gap", l[0].Media, l[1].Media)
 	}
-	g.media(camio.KindSnapshot, 1)
+	g.postersOf(l)
 }
 
 func TestJPEGsOfAnotherSizeThanTheCameraSaysBeginANewClip(t *testing.T) {

@@ -3,6 +3,7 @@ package clip
 import (
 	"crypto/rand"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -26,11 +27,15 @@ type event struct {
 	stream      *stream
 	start       time.Duration // of what its clip shows: first less the pre-roll
 	first, last time.Duration // pictures that moved
+	next        time.Duration // first picture of the event's next stream, if that follows without a gap; else 0
 	images      bool          // pictures instead of a clip
-	imageAt     time.Duration // when the next of those is due
+	imageAt     time.Duration // when the next of those, or of the further pictures beside a clip, is due
+	imaged      time.Duration // time of the last of them
 
-	peaks   []peak // best first; each holds a reference
-	snapped bool   // the snapshot has been chosen
+	since   time.Duration   // the snapshot is chosen from pictures from here on
+	peaks   []peak          // best first; each holds a reference
+	snapped bool            // the snapshot has been chosen
+	shown   []time.Duration // the worker's: of the snapshots written
 
 	begun     bool          // the worker has found the clip's first picture
 	retryAt   time.Duration // the spool failed; not before then is it tried again
@@ -38,17 +43,27 @@ type event struct {
 	abandoned bool          // the spool failed for good
 }
 
+// A peak is a picture that may become a still. It holds a reference, unless it is empty.
 type peak struct {
 	frame *video.Frame
 	score float64
+	sets  *sets // for H.264 that lacks its own
+}
+
+func (p *peak) release() {
+	if p.frame != nil {
+		p.frame.Release()
+	}
+	*p = peak{}
 }
 
 // A still is a picture to be written as JPEG.
 type still struct {
-	frames []*video.Frame // the first that is intact is written; each holds a reference
+	peaks  []peak // the first that is intact is written
 	kind   camio.Kind
 	mode   camio.UploadMode
 	event  *event // nil for heartbeats
+	paced  bool   // the next comes anyway
 	stream *stream
 }
 
@@ -85,7 +100,10 @@ func (r *Recorder) firstEvent(s *stream) *event {
 func (r *Recorder) begin(s *stream, first time.Duration) *event {
 	e := &event{
 		id: rand.Text()[:16], stream: s, start: first - r.cfg.PreRoll, first: first, last: first,
-		images: r.images(s), imageAt: first,
+		images: r.images(s), imageAt: first, imaged: math.MinInt64, since: first,
+	}
+	if !e.images {
+		e.imageAt += r.cfg.SnapshotEvery
 	}
 	r.events = append(r.events, e)
 	return e
@@ -95,60 +113,63 @@ func (r *Recorder) begin(s *stream, first time.Duration) *event {
 func (r *Recorder) moving(e *event, f *video.Frame, score float64) {
 	e.last = max(e.last, f.Mono)
 	r.quietUntil = r.end(e) + r.alarm.Quiet
-	if e.images {
-		r.image(e, f)
+	p := e.stream.stillOf(f)
+	if p.frame == nil {
 		return
 	}
-	if e.snapped {
-		return
+	switch p.score = score; {
+	case e.images:
+		r.image(e, f, p, r.imageEvery(), camio.UploadImage)
+	case r.cfg.SnapshotEvery > 0 && r.image(e, f, p, r.cfg.SnapshotEvery, camio.UploadVideo):
+	case !e.snapped && p.frame.Mono != e.imaged:
+		e.propose(p)
 	}
-	if f = e.stream.stillOf(f); f == nil {
-		return
-	}
-	e.propose(f, score)
 }
 
-// image queues one of the pictures of an event without a clip, if it is time.
-func (r *Recorder) image(e *event, f *video.Frame) {
-	if f.Mono < e.imageAt {
-		return
+// image queues p, which shows f, as one of the pictures that an event has at that pace, if it is time and p is not that of the last time.
+func (r *Recorder) image(e *event, f *video.Frame, p peak, every time.Duration, mode camio.UploadMode) bool {
+	if f.Mono < e.imageAt || p.frame.Mono == e.imaged {
+		return false
 	}
-	if f = e.stream.stillOf(f); f == nil {
-		return
-	}
-	e.imageAt = max(f.Mono, e.imageAt) + r.imageEvery()
-	f.Retain()
-	r.queueStill(still{frames: []*video.Frame{f}, kind: camio.KindSnapshot, mode: camio.UploadImage, event: e, stream: e.stream})
+	e.imageAt, e.imaged = max(f.Mono, e.imageAt)+every, p.frame.Mono
+	p.frame.Retain()
+	r.queueStill(still{peaks: []peak{p}, kind: camio.KindSnapshot, mode: mode, event: e, stream: e.stream, paced: true})
+	return true
 }
 
-// stillOf gives the frame to be shown as a still for f: itself, or the newest key picture if f
-// needs others to be decoded. It may be nil.
-func (s *stream) stillOf(f *video.Frame) *video.Frame {
-	if f.Format.FourCC == video.H264 {
+// minArea is how small the picture of another stream may be, as a part of the recorded one's area, to be shown as a still of it.
+const minArea = 4
+
+// stillOf gives the picture to be shown as a still for f, without a reference: f itself, or the newest key picture if f needs others to
+// be decoded or is of a much smaller stream. Its frame is nil if there is none.
+func (s *stream) stillOf(f *video.Frame) peak {
+	small := s.passesThrough() && h264.Available && s.lastKey.frame != nil &&
+		f.Format.Width*f.Format.Height*minArea < s.format.Width*s.format.Height
+	if f.Format.FourCC == video.H264 || small {
 		return s.lastKey
 	}
-	return f
+	return peak{frame: f}
 }
 
-// propose makes f a candidate for the snapshot if its score is high enough. Of a raw camera only the best is
+// propose makes p a candidate for the snapshot if its score is high enough. Of a raw camera only the best is
 // kept: such pictures are large, and never damaged.
-func (e *event) propose(f *video.Frame, score float64) {
+func (e *event) propose(p peak) {
 	i := 0
-	for i < len(e.peaks) && e.peaks[i].score >= score {
+	for i < len(e.peaks) && e.peaks[i].score >= p.score {
 		i++
 	}
 	limit := maxPeaks
-	if !f.Format.FourCC.Compressed() {
+	if !p.frame.Format.FourCC.Compressed() {
 		limit = 1
 	}
-	if i >= limit || slices.ContainsFunc(e.peaks, func(p peak) bool { return p.frame == f }) {
+	if i >= limit || slices.ContainsFunc(e.peaks, func(o peak) bool { return o.frame == p.frame }) {
 		return
 	}
-	f.Retain()
-	e.peaks = slices.Insert(e.peaks, i, peak{f, score})
-	for len(e.peaks) > limit {
-		e.peaks[len(e.peaks)-1].frame.Release()
-		e.peaks = e.peaks[:len(e.peaks)-1]
+	p.frame.Retain()
+	e.peaks = slices.Insert(e.peaks, i, p)
+	if n := len(e.peaks); n > limit {
+		e.peaks[n-1].release()
+		e.peaks = e.peaks[:n-1]
 	}
 }
 
@@ -158,7 +179,7 @@ func (r *Recorder) snapshot(e *event, now bool) {
 		return
 	}
 	seen := e.stream.observed
-	if !now && seen-e.last < stillAfter && seen-e.first < snapshotBy {
+	if !now && seen-max(e.last, e.since) < stillAfter && seen-e.since < snapshotBy {
 		return
 	}
 	r.queuePeak(e, camio.UploadVideo)
@@ -170,12 +191,8 @@ func (r *Recorder) queuePeak(e *event, mode camio.UploadMode) {
 		return
 	}
 	e.snapped = true
-	st := still{kind: camio.KindSnapshot, mode: mode, event: e, stream: e.stream}
-	for _, p := range e.peaks {
-		st.frames = append(st.frames, p.frame)
-	}
+	r.queueStill(still{peaks: e.peaks, kind: camio.KindSnapshot, mode: mode, event: e, stream: e.stream})
 	e.peaks = nil
-	r.queueStill(st)
 }
 
 // heartbeat queues a heartbeat if one is due.
@@ -190,7 +207,8 @@ func (r *Recorder) heartbeat(s *stream, f *video.Frame) {
 	if f.Mono < r.heartbeatAt {
 		return
 	}
-	if f = s.stillOf(f); f == nil {
+	p := s.stillOf(f)
+	if p.frame == nil {
 		return
 	}
 	r.heartbeatAt = s.received + r.cfg.Heartbeat
@@ -198,13 +216,17 @@ func (r *Recorder) heartbeat(s *stream, f *video.Frame) {
 	if r.images(s) {
 		mode = camio.UploadImage
 	}
-	f.Retain()
-	r.queueStill(still{frames: []*video.Frame{f}, kind: camio.KindHeartbeat, mode: mode, stream: s})
+	p.frame.Retain()
+	r.queueStill(still{peaks: []peak{p}, kind: camio.KindHeartbeat, mode: mode, stream: s})
 }
 
 // queueStill takes over the references of st.
 func (r *Recorder) queueStill(st still) {
-	if len(r.stills) >= maxStills {
+	held := st.bytes()
+	for _, other := range r.stills {
+		held += other.bytes()
+	}
+	if n := len(r.stills); n >= maxStills || n > 0 && held > r.cfg.RingBytes/stillsShare {
 		st.release()
 		r.drop(DropOverload)
 		return
@@ -213,21 +235,31 @@ func (r *Recorder) queueStill(st still) {
 	r.signal()
 }
 
-func (st *still) release() {
-	for _, f := range st.frames {
-		f.Release()
+// stillsShare is what part of the ring's memory, beside that, the pictures may hold that wait to be written.
+const stillsShare = 4
+
+// bytes is the memory of its pictures.
+func (st *still) bytes() (n int) {
+	for _, p := range st.peaks {
+		n += cap(p.frame.Data)
 	}
-	st.frames = nil
+	return n
 }
 
-// retryStill makes another picture stand in for one that turned out to be damaged. An event
-// without a clip has its next in a second anyway.
+func (st *still) release() {
+	for i := range st.peaks {
+		st.peaks[i].release()
+	}
+	st.peaks = nil
+}
+
+// retryStill makes another picture stand in for one that turned out to be damaged.
 func (r *Recorder) retryStill(st still) {
 	if st.event == nil {
 		r.heartbeatAt = min(r.heartbeatAt, st.stream.received+time.Second)
 		return
 	}
-	st.event.snapped = false
+	st.event.snapped = st.event.snapped && st.paced
 }
 
 // withoutEncoder turns the stream's events into pictures, for good if this build has no encoder.

@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -20,15 +21,21 @@ type file struct {
 	start, last     time.Duration // first and last picture
 	step            time.Duration // between the last two
 	lastKey, keyGap time.Duration // last key picture, and the time from the one before
+
+	sets   sets // of all its pictures
+	poster peak // stands in if the clip gets no snapshot otherwise
 }
 
-// createFile begins a clip with the key packet p. The sps and pps stand in if it has none. An error
+// createFile begins a clip with the key packet p. The given sets stand in if it has none. An error
 // that is a lossError is the packet's fault, any other the spool's.
-func createFile(sp Spool, m camio.Media, p video.Packet, sps, pps []byte) (*file, error) {
-	if s, q := h264.ParameterSets(p.Data); s != nil && q != nil {
-		sps, pps = s, q
+func createFile(sp Spool, m camio.Media, p video.Packet, given *sets) (*file, error) {
+	var own sets
+	if sps, pps := h264.ParameterSets(p.Data); sps != nil && pps != nil {
+		own = sets{bytes.Clone(sps), bytes.Clone(pps)}
+	} else if given != nil {
+		own = *given
 	}
-	info, err := h264.ParseSPS(sps)
+	info, err := h264.ParseSPS(own.sps)
 	if err != nil {
 		return nil, &lossError{DropUndecodable, err}
 	}
@@ -36,8 +43,8 @@ func createFile(sp Spool, m camio.Media, p video.Packet, sps, pps []byte) (*file
 	if err != nil {
 		return nil, err
 	}
-	f := &file{rec: rec, start: p.Mono, last: p.Mono, lastKey: p.Mono}
-	f.mux, err = mp4.NewWriter(f, mp4.Track{Width: info.Width, Height: info.Height, SPS: sps, PPS: pps, Rotation: m.Rotation})
+	f := &file{rec: rec, start: p.Mono, last: p.Mono, lastKey: p.Mono, sets: own}
+	f.mux, err = mp4.NewWriter(f, mp4.Track{Width: info.Width, Height: info.Height, SPS: own.sps, PPS: own.pps, Rotation: m.Rotation})
 	if err == nil {
 		f.mux.OnFragment(f.sync)
 		err = f.write(p)

@@ -116,6 +116,24 @@ func (g *rig) clips(n int) []recorded {
 	return g.media(camio.KindClip, n)
 }
 
+// postersOf gives the snapshots, which must be one a clip, of its event and from its own span.
+func (g *rig) postersOf(clips []recorded) []recorded {
+	g.t.Helper()
+	l := g.media(camio.KindSnapshot, len(clips))
+	for _, clip := range clips {
+		n := 0
+		for _, s := range l {
+			if s.Event == clip.Event && s.Mono >= clip.Mono && s.Mono < clip.Mono+clip.Length-time.Millisecond {
+				n++
+			}
+		}
+		if n != 1 {
+			g.t.Errorf("%d snapshots show something of the clip from %v to %v", n, clip.Mono, clip.Mono+clip.Length)
+		}
+	}
+	return l
+}
+
 func (g *rig) media(k camio.Kind, n int) []recorded {
 	g.t.Helper()
 	l := g.spool.of(k)

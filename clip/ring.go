@@ -1,19 +1,19 @@
 package clip
 
 import (
+	"bytes"
 	"time"
 
 	"camward/video"
 )
 
-// A picture is one entry of a ring: a captured frame with a reference of the ring's own, or an
-// encoded packet.
+// A picture is one entry of a ring: a frame that was captured, or encoded here, with a reference of the ring's own.
 type picture struct {
-	frame  *video.Frame // nil if packet stands for it
-	packet video.Packet // Data is nil if frame stands for it
-	mono   time.Duration
-	size   int  // bytes of memory that it holds
-	key    bool // decoding can start here; only of H.264
+	frame *video.Frame
+	mono  time.Duration
+	size  int   // bytes of memory that it holds
+	key   bool  // decoding can start here; only of H.264
+	sets  *sets // those in force where an H.264 camera made the picture; nil if the picture was encoded here
 }
 
 func (p *picture) release() {
@@ -21,6 +21,13 @@ func (p *picture) release() {
 		p.frame.Release()
 	}
 	*p = picture{}
+}
+
+// sets are an SPS and a PPS, without start codes. They never change once made.
+type sets struct{ sps, pps []byte }
+
+func (s *sets) equal(sps, pps []byte) bool {
+	return s != nil && bytes.Equal(s.sps, sps) && bytes.Equal(s.pps, pps)
 }
 
 // A ring is a queue of pictures in the order of their time. A picture that a clip has taken may stay: it is the
@@ -38,12 +45,10 @@ type ring struct {
 // left is how many pictures wait to be taken.
 func (q *ring) left() int { return q.n - q.next }
 
-// take gives the next picture. The ring keeps its reference; a frame is retained for the caller.
+// take gives the next picture, retained for the caller. The ring keeps its own reference.
 func (q *ring) take() picture {
 	p := *q.at(q.next)
-	if p.frame != nil {
-		p.frame.Retain()
-	}
+	p.frame.Retain()
 	q.next++
 	q.taken = p.mono
 	return p

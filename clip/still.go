@@ -12,13 +12,10 @@ import (
 // none. It gives up the references.
 func (w *worker) writeStill(st still) {
 	defer st.release()
-	w.r.mu.Lock()
-	sps, pps := st.stream.sps, st.stream.pps
-	w.r.mu.Unlock()
-	for _, f := range st.frames {
-		data, err := w.codec.jpeg(f, sps, pps, w.r.cfg.JPEGQuality)
+	for _, p := range st.peaks {
+		data, err := w.picture(p)
 		if err == nil {
-			w.saveStill(st, f, data)
+			w.saveStill(st, p.frame, data)
 			return
 		}
 		why := DropUndecodable
@@ -33,15 +30,28 @@ func (w *worker) writeStill(st still) {
 	w.r.retryStill(st)
 }
 
+// picture makes an intact JPEG of p, valid until the next call and as long as p. Errors are lossErrors.
+func (w *worker) picture(p peak) ([]byte, error) {
+	s := p.sets
+	if s == nil {
+		s = new(sets)
+	}
+	return w.codec.jpeg(p.frame, s.sps, s.pps, w.r.cfg.JPEGQuality)
+}
+
 // saveStill hands a JPEG to the spool.
 func (w *worker) saveStill(st still, f *video.Frame, data []byte) {
 	m := w.media(st.kind, f.Mono, st.mode)
-	if st.event != nil {
-		m.Event = st.event.id
+	e := st.event
+	if e != nil {
+		m.Event = e.id
 	}
 	if err := w.save(m, data); err != nil {
 		w.spoolError(err)
 		return
+	}
+	if e != nil {
+		e.noteShown(f.Mono)
 	}
 	w.spoolWorks()
 	w.r.mu.Lock()

@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"bytes"
 	"math"
 	"time"
 
@@ -23,9 +24,16 @@ type stream struct {
 	waiting ring       // MJPEG: the pre-roll and the queue to the encoder; raw: that queue
 	packets packetRing // raw and H.264: the pre-roll and the queue to the file
 
-	sps, pps []byte       // H.264: the parameter sets last seen
-	lastKey  *video.Frame // H.264: the newest frame that can be decoded alone, for stills
+	pool     *video.Pool // raw: of what packets holds; it ends with the stream
+	released bool        // nothing may be put into the rings any more
+
+	sets    *sets // H.264: the parameter sets last seen; nil before the first
+	lastKey peak  // H.264: the newest picture that can be decoded alone, for stills
 }
+
+// packetPool is what part of the ring's memory may lie idle between two of its pictures encoded here. What a key picture
+// makes superfluous is given back at once and taken again in the second after it.
+const packetPool = 8
 
 func (s *stream) raw() bool { return !s.format.FourCC.Compressed() }
 
@@ -36,10 +44,8 @@ func (s *stream) passesThrough() bool { return s.format.FourCC == video.H264 }
 func (s *stream) release() {
 	s.waiting.clear()
 	s.packets.clear()
-	if s.lastKey != nil {
-		s.lastKey.Release()
-		s.lastKey = nil
-	}
+	s.lastKey.release()
+	s.released = true
 }
 
 // add takes a frame in. The caller keeps its reference.
@@ -78,7 +84,10 @@ func (r *Recorder) streamOf(f *video.Frame) *stream {
 		r.openStream(f)
 		if e != nil {
 			next := r.begin(r.stream, f.Mono)
-			next.id, next.snapped, next.start = e.id, e.snapped, f.Mono
+			next.id, next.start = e.id, f.Mono
+			if f.Mono-s.received <= maxGap {
+				e.next = f.Mono
+			}
 		}
 	case f.Mono > s.received:
 	case f.Mono > s.received-time.Second:
@@ -93,7 +102,7 @@ func (r *Recorder) streamOf(f *video.Frame) *stream {
 }
 
 func (r *Recorder) openStream(f *video.Frame) {
-	r.stream = &stream{format: f.Format, received: f.Mono, observed: f.Mono}
+	r.stream = &stream{format: f.Format, received: f.Mono, observed: f.Mono, pool: video.NewPool(r.cfg.RingBytes / packetPool)}
 	if r.images(r.stream) && r.cfg.Mode == camio.UploadVideo && !r.status.Images {
 		r.log.Warn("no H.264 encoder in this build: events are recorded as one picture a second")
 	}
@@ -140,8 +149,15 @@ func (r *Recorder) images(s *stream) bool {
 func (r *Recorder) keep(s *stream, f *video.Frame) {
 	p := picture{frame: f, mono: f.Mono, size: cap(f.Data)}
 	if s.passesThrough() {
-		p.key = isKey(f.Data)
+		var has bool
+		if has, p.key = slice(f.Data); !has {
+			if !s.noteSets(f) {
+				r.drop(DropUndecodable)
+			}
+			return
+		}
 		s.noteKey(f, p.key)
+		p.sets = s.sets
 	}
 	switch {
 	case r.images(s):
@@ -157,30 +173,38 @@ func (r *Recorder) keep(s *stream, f *video.Frame) {
 // noteKey remembers what decoding needs: parameter sets, which a camera may send only once, and
 // the newest key picture.
 func (s *stream) noteKey(f *video.Frame, key bool) {
-	if !key && s.sps != nil {
+	if !key && s.sets != nil {
 		return
 	}
-	if sps, pps := h264.ParameterSets(f.Data); sps != nil && pps != nil {
-		s.sps = append(s.sps[:0:0], sps...) // a packet may hold the old ones
-		s.pps = append(s.pps[:0:0], pps...)
-	}
+	s.noteSets(f)
 	if key {
 		f.Retain()
-		if s.lastKey != nil {
-			s.lastKey.Release()
-		}
-		s.lastKey = f
+		s.lastKey.release()
+		s.lastKey = peak{frame: f, sets: s.sets}
 	}
 }
 
-// isKey reports whether an access unit holds an IDR picture, by its first slice.
-func isKey(annexB []byte) bool {
+// noteSets remembers the parameter sets in an access unit, or in a buffer of their own that some drivers put before one, and
+// reports whether there are both.
+func (s *stream) noteSets(f *video.Frame) bool {
+	sps, pps := h264.ParameterSets(f.Data)
+	if sps == nil || pps == nil {
+		return false
+	}
+	if !s.sets.equal(sps, pps) {
+		s.sets = &sets{bytes.Clone(sps), bytes.Clone(pps)}
+	}
+	return true
+}
+
+// slice reports whether an access unit has a picture, and whether that is an IDR picture, by its first slice.
+func slice(annexB []byte) (has, key bool) {
 	for nal := range h264.NALs(annexB) {
 		if t := nal[0] & 0x1f; t >= 1 && t <= 5 { // coded slices (ITU-T H.264 table 7-1)
-			return t == 5
+			return true, t == 5
 		}
 	}
-	return false
+	return false, false
 }
 
 // trim holds the stream within its bounds of time and memory.

@@ -1,7 +1,6 @@
 package clip
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"time"
@@ -64,7 +63,7 @@ func (w *worker) run() {
 		case taskWrite:
 			w.passOn(t)
 		case taskFinish:
-			w.close(t.event, 0)
+			w.close(t.event, t.event.next)
 		case taskFree:
 			w.codec.free()
 		case taskEnd:
@@ -171,10 +170,7 @@ func (r *Recorder) ended(e *event) task {
 // remove takes an event off the list, and its stream with it if nothing else needs that.
 func (r *Recorder) remove(e *event) {
 	r.events = slices.DeleteFunc(r.events, func(o *event) bool { return o == e })
-	for _, p := range e.peaks {
-		p.frame.Release()
-	}
-	e.peaks = nil
+	e.forget(forever)
 	r.releaseUnused(e.stream)
 }
 
@@ -195,10 +191,11 @@ func (w *worker) encode(t task) {
 		w.refused(t.stream, err)
 		return
 	}
-	w.write(t.event, p)
+	w.write(t.event, nil, p)
+	w.offer(t.event, t.pic)
 }
 
-// queue makes a packet of a raw picture and puts it into the ring.
+// queue makes a packet of a raw picture and puts it into the ring, in memory that those before it have left.
 func (w *worker) queue(t task) {
 	f := t.pic.frame
 	defer f.Release()
@@ -208,18 +205,23 @@ func (w *worker) queue(t task) {
 		w.refused(t.stream, err)
 		return
 	}
+	s := t.stream
+	unit := s.pool.Get(len(p.Data))
+	copy(unit.Data, p.Data)
+	unit.Format, unit.Mono, unit.Seq = s.format, p.Mono, p.Seq
+	unit.Format.FourCC, unit.Format.Stride = video.H264, 0
 	w.r.mu.Lock()
 	defer w.r.mu.Unlock()
-	t.stream.packets.push(picture{packet: p, mono: p.Mono, size: cap(p.Data), key: p.Key})
+	if s.released || !s.packets.push(picture{frame: unit, mono: p.Mono, size: cap(unit.Data), key: p.Key}) {
+		unit.Release()
+	}
 }
 
 // passOn adds a packet of the ring to the clip.
 func (w *worker) passOn(t task) {
-	p := t.pic.packet
-	if f := t.pic.frame; f != nil {
-		p = video.Packet{Data: bytes.Clone(f.Data), Mono: f.Mono, Seq: f.Seq, Key: t.pic.key}
-		f.Release()
-	}
+	f := t.pic.frame
+	defer f.Release()
+	p := video.Packet{Data: f.Data, Mono: f.Mono, Seq: f.Seq, Key: t.pic.key}
 	switch c := w.file; {
 	case t.event.abandoned, c == nil && !p.Key:
 		w.r.count(DropSpool)
@@ -227,13 +229,20 @@ func (w *worker) passOn(t task) {
 	case c != nil && p.Key && p.Mono-c.start+c.keyGap > w.r.cfg.MaxLength+c.step/2:
 		w.close(t.event, p.Mono)
 	}
-	w.write(t.event, p)
+	w.write(t.event, t.pic.sets, p)
+	if p.Key {
+		w.offer(t.event, t.pic)
+	}
 }
 
-// write adds a packet to the clip, beginning one if none is open.
-func (w *worker) write(e *event, p video.Packet) {
+// write adds a packet to the clip, beginning one if none is open or if the packet needs other parameter sets. It keeps nothing of the
+// packet. The given sets are those of a camera whose packets may lack their own.
+func (w *worker) write(e *event, given *sets, p video.Packet) {
+	if c := w.file; c != nil && p.Key && given != nil && !given.equal(c.sets.sps, c.sets.pps) {
+		w.close(e, p.Mono)
+	}
 	if w.file == nil {
-		w.create(e, p)
+		w.create(e, given, p)
 		return
 	}
 	err := w.file.write(p)
@@ -244,20 +253,17 @@ func (w *worker) write(e *event, p video.Packet) {
 		w.spoolFailed(e, err)
 	case errors.Is(err, mp4.ErrParameterSets) && p.Key:
 		w.close(e, p.Mono)
-		w.create(e, p)
+		w.create(e, given, p)
 	default:
 		w.r.lose(DropUndecodable, err)
 	}
 }
 
 // create begins a clip with a key packet.
-func (w *worker) create(e *event, p video.Packet) {
-	w.r.mu.Lock()
-	sps, pps := e.stream.sps, e.stream.pps
-	w.r.mu.Unlock()
+func (w *worker) create(e *event, given *sets, p video.Packet) {
 	m := w.media(camio.KindClip, p.Mono, camio.UploadVideo)
 	m.Event = e.id
-	f, err := createFile(w.r.spool, m, p, sps, pps)
+	f, err := createFile(w.r.spool, m, p, given)
 	var loss *lossError
 	switch {
 	case errors.As(err, &loss):
@@ -268,34 +274,37 @@ func (w *worker) create(e *event, p video.Packet) {
 	default:
 		w.file = f
 		w.spoolWorks()
-		w.r.setRecording(true)
+		w.r.begun(e, p.Mono)
 	}
 }
 
 // close finishes the open clip, if there is one. The next clip's first picture, if one follows
 // without a gap, comes at next.
 func (w *worker) close(e *event, next time.Duration) {
-	if w.file == nil {
+	c := w.file
+	if c == nil {
 		return
 	}
-	err := w.file.finish(next)
-	start, length := w.file.start, w.file.mux.Duration()
+	defer c.poster.release()
+	err := c.finish(next)
 	w.file = nil
 	w.r.setRecording(false)
 	if err != nil {
 		w.spoolError(err)
 		return
 	}
+	w.poster(e, c)
 	w.r.mu.Lock()
 	w.r.status.Clips++
 	w.r.mu.Unlock()
-	w.r.log.Info("clip finished", zap.String("event", e.id), zap.Duration("mono", start), zap.Duration("length", length))
+	w.r.log.Info("clip finished", zap.String("event", e.id), zap.Duration("mono", c.start), zap.Duration("length", c.mux.Duration()))
 }
 
 // spoolFailed abandons the open clip. The event goes on in another one a little later.
 func (w *worker) spoolFailed(e *event, err error) {
 	if w.file != nil {
 		_ = w.file.rec.Discard() // the failure before says it all
+		w.file.poster.release()
 		w.file = nil
 		w.r.setRecording(false)
 	}
