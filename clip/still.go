@@ -3,8 +3,10 @@ package clip
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"camward/camio"
+	"camward/codec/jpeg"
 	"camward/video"
 )
 
@@ -36,7 +38,38 @@ func (w *worker) picture(p peak) ([]byte, error) {
 	if s == nil {
 		s = new(sets)
 	}
+	if w.r.cfg.Timestamp {
+		return w.stamped(p.frame, s)
+	}
 	return w.codec.jpeg(p.frame, s.sps, s.pps, w.r.cfg.JPEGQuality)
+}
+
+// stamped is picture with the time in it, which a camera's JPEG must be decoded and encoded anew for.
+func (w *worker) stamped(f *video.Frame, s *sets) (data []byte, err error) {
+	c := &w.codec
+	if f.Format.FourCC == video.H264 {
+		err = c.decodeKey(f, s.sps, s.pps)
+	} else {
+		err = c.decode(f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	drawText(&c.img, w.r.timeText(f.Mono), w.r.cfg.Rotation)
+	if c.buf, err = jpeg.Encode(c.buf[:0], &c.img, w.r.cfg.JPEGQuality); err != nil {
+		return nil, &lossError{DropUndecodable, err}
+	}
+	return c.buf, nil
+}
+
+// timeText is the local date and time of a picture, or that they are not known: never a wrong one.
+func (r *Recorder) timeText(mono time.Duration) string {
+	if r.clock != nil {
+		if t, trusted := r.clock(mono); trusted {
+			return t.Local().Format(time.DateTime)
+		}
+	}
+	return "clock not set"
 }
 
 // saveStill hands a JPEG to the spool.
