@@ -41,12 +41,7 @@ func complete(dst, data []byte, tables tableSet) ([]byte, bool) {
 	dst = append(dst, data[d.scanHead:d.scanData+d.cut.offset]...)
 	d.unstuff(body[d.cut.offset:])
 	w := writer{out: dst}
-	for i := range d.cut.bits / 8 {
-		w.put(uint32(d.buf[i]), 8)
-	}
-	if n := d.cut.bits % 8; n > 0 {
-		w.put(uint32(d.buf[d.cut.bits/8]>>(8-n)), n)
-	}
+	w.copy(d.buf, 0, d.cut.bits)
 	total := d.plan.across * d.plan.down
 	var up [4]bool
 	for mcu, end := d.cut.mcu, d.cut.end; ; end = min(end+d.restart, total) {
@@ -125,32 +120,4 @@ func (h *huffman) code(sym byte) (code, bool) {
 		}
 	}
 	return code{}, false
-}
-
-// A writer writes entropy-coded data with its stuffing (T.81 F.1.2.3).
-type writer struct {
-	out  []byte
-	acc  uint32
-	have int // bits in acc, below 8
-}
-
-// put writes the lowest n bits of bits, at most 16.
-func (w *writer) put(bits uint32, n int) {
-	w.acc = w.acc<<n | bits
-	w.have += n
-	for w.have >= 8 {
-		w.have -= 8
-		b := byte(w.acc >> w.have)
-		if w.out = append(w.out, b); b == 0xFF {
-			w.out = append(w.out, 0)
-		}
-	}
-}
-
-// flush fills the last byte with ones.
-func (w *writer) flush() {
-	if w.have > 0 {
-		n := 8 - w.have
-		w.put(1<<n-1, n)
-	}
 }

@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 )
 
+// jfif is the SOI and APP0 that begin a JFIF file (JFIF 1.02): version 1.1, square pixels.
+const jfif = "\xFF\xD8\xFF\xE0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+
 // A segment is one marker and its parameters. Markers without parameters have a nil body.
 type segment struct {
 	marker byte

@@ -40,6 +40,9 @@ func (d *Decoder) decode(dst *video.I420, data []byte, _ bool) error {
 	return ErrTruncated
 }
 
+// complained reports whether the last picture that was decoded without an error had something wrong with it: image/jpeg does not say.
+func (d *Decoder) complained() bool { return false }
+
 func (d *Decoder) read(data []byte) (image.Image, error) {
 	d.reader.Reset(data)
 	return jpeg.Decode(&d.reader)
@@ -85,9 +88,6 @@ func chromaSize(r image.YCbCrSubsampleRatio, w, h int) (cw, ch int) {
 	}
 	return w, h
 }
-
-// jfif is the SOI and APP0 that begin a JFIF file (JFIF 1.02): version 1.1, square pixels.
-const jfif = "\xFF\xD8\xFF\xE0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 
 // encode appends img, which is checked and of full range, to dst.
 func encode(dst []byte, img *video.I420, quality int) ([]byte, error) {

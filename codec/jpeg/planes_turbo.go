@@ -142,6 +142,10 @@ func (d *Decoder) verdict() int {
 	return unreadable
 }
 
+// complained reports whether libjpeg had something to say about any of the pictures that were decoded, be it harmless. Of several things
+// TurboJPEG tells but one.
+func (d *Decoder) complained() bool { return d.text[0] != 0 }
+
 // planes decodes to dst, by way of d's own planes where TurboJPEG's differ from I420: it rounds luma
 // up to whole chroma samples, and gives chroma in the picture's own subsampling.
 func (d *Decoder) planes(dst *video.I420, src *C.uchar, n C.ulong, h C.header) (failed C.int) {
