@@ -56,7 +56,8 @@ type codec struct {
 	encCfg   h264.Config
 	encFails int
 	img      video.I420
-	buf      []byte
+	buf      []byte // of JPEGs made
+	unit     []byte // the last packet's memory
 
 	last, lastKey time.Duration // of the packets made
 }
@@ -110,7 +111,7 @@ func (c *codec) decodeJPEG(data []byte) error {
 	return nil
 }
 
-// encode makes a packet of a JPEG or raw frame; a key packet if asked, or if the next would come too
+// encode makes a packet of a JPEG or raw frame, valid until the next call; a key packet if asked, or if the next would come too
 // late for one. Errors are lossErrors, or errNoEncoder.
 func (c *codec) encode(f *video.Frame, forceKey bool) (video.Packet, error) {
 	if err := c.decode(f); err != nil {
@@ -121,7 +122,7 @@ func (c *codec) encode(f *video.Frame, forceKey bool) (video.Packet, error) {
 	}
 	// The next picture is expected as long after this one as this one came after the last.
 	forceKey = forceKey || f.Mono-c.lastKey+(f.Mono-c.last) > keyEvery
-	p, err := c.enc.EncodeTo(nil, &c.img, f.Mono, f.Seq, forceKey)
+	p, err := c.enc.EncodeTo(c.unit, &c.img, f.Mono, f.Seq, forceKey)
 	if err == nil && len(p.Data) == 0 {
 		err = fmt.Errorf("encoder made nothing of picture %d", f.Seq)
 	}
@@ -131,6 +132,7 @@ func (c *codec) encode(f *video.Frame, forceKey bool) (video.Packet, error) {
 		}
 		return video.Packet{}, &lossError{DropEncoder, err}
 	}
+	c.unit = p.Data
 	c.encFails = 0
 	c.last = f.Mono
 	if p.Key {

@@ -49,27 +49,31 @@ const (
 func (w *worker) run() {
 	w.codec.bitrate = w.r.cfg.Bitrate
 	defer w.codec.free()
-	for {
-		t := w.r.nextTask(w.codec.used())
-		switch t.kind {
-		case taskNone:
-			<-w.r.wake
-		case taskStill:
-			w.writeStill(t.still)
-		case taskEncode:
-			w.encode(t)
-		case taskQueue:
-			w.queue(t)
-		case taskWrite:
-			w.passOn(t)
-		case taskFinish:
-			w.close(t.event, t.event.next)
-		case taskFree:
-			w.codec.free()
-		case taskEnd:
-			return
-		}
+	for w.do(w.r.nextTask(w.codec.used())) {
 	}
+}
+
+// do does one task, and reports whether there may be another.
+func (w *worker) do(t task) bool {
+	switch t.kind {
+	case taskNone:
+		<-w.r.wake
+	case taskStill:
+		w.writeStill(t.still)
+	case taskEncode:
+		w.encode(t)
+	case taskQueue:
+		w.queue(t)
+	case taskWrite:
+		w.passOn(t)
+	case taskFinish:
+		w.close(t.event, t.event.next)
+	case taskFree:
+		w.codec.free()
+	case taskEnd:
+		return false
+	}
+	return true
 }
 
 // nextTask decides what comes next: pictures first, as they are quick and hold frames.
