@@ -151,8 +151,12 @@ func cameraLine(c agent.CameraStatus) string {
 	if c.Clip.Recording {
 		state += ", recording"
 	}
-	return fmt.Sprintf("%dx%d %v, %d pictures, %d lost; %s; %s of motion, %s", f.Width, f.Height, f.FourCC, c.Capture.Frames, c.Capture.Drops,
+	out := fmt.Sprintf("%v, %d pictures, %d lost; %s; %s of motion, %s", f, c.Capture.Frames, c.Capture.Drops,
 		state, count(int(c.Motion.Events), "stretch", "stretches"), count(int(c.Clip.Clips), "clip", "clips"))
+	if c.Capture.Reduced != "" {
+		out += "; REDUCED: " + c.Capture.Reduced
+	}
+	return out
 }
 
 func folderLine(present bool, taken uint64, waiting, refused int, fault string) string {

@@ -73,7 +73,7 @@ function camera({name, capture: c, motion, clip, relay}, viewers) {
 	const picture = f.width ? `${f.format} ${f.width}×${f.height}, ${Math.round(f.rate)} a second` : 'no pictures';
 	return [
 		[`Camera ${name}`, `${c.card} ${c.device || c.source} · ${picture}`],
-		['Trouble', [c.running ? '' : c.last_error, clip.last_error].filter(Boolean).join('; ')],
+		['Trouble', [c.running ? c.reduced : c.last_error, clip.last_error].filter(Boolean).join('; ')],
 		['Since the start', `${plural(motion.events, 'stretch', 'stretches')} of motion, ${plural(clip.clips, 'clip')}; ${c.drops + c.errored} of ${plural(c.frames, 'picture')} lost`],
 		['Watching now', plural(viewers.filter((v) => v.camera === name).length, 'viewer')],
 		['By the cloud', relay?.connected ? 'connected' : 'not connected'],
