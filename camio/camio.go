@@ -18,7 +18,8 @@ import (
 //
 //	1  2026-11  the document itself; a poll may be a POST with command results
 //	2  2026-11  a command may carry a body and its type, for firmware that is set by PUT
-const Version = 2
+//	3  2026-11  a camera's live socket tells when the camera is lost and found; see CameraState and CameraChange
+const Version = 3
 
 // timeLayout is UTC with a literal minus before the zero offset and exactly three decimals.
 const timeLayout = "2006-01-02T15:04:05.000"
@@ -99,6 +100,7 @@ type Camera struct {
 	SessionID       string         `json:"session_id,omitempty"`
 	UserID          string         `json:"user_id,omitempty"`
 	Zones           []Zone         `json:"zones,omitempty"` // with fetch_zones=true
+	State           *CameraChange  `json:"state,omitempty"` // whether it has pictures; an addition to the document
 }
 
 // Resolution is the size of a camera's pictures in pixels.

@@ -21,7 +21,7 @@ func (s *Server) online(c *camera) bool {
 // wire turns a camera into the API's object. web_rtc stands in the capabilities only while the camera can be watched.
 func (s *Server) wire(acc *account, c *camera) camio.Camera {
 	w := camio.Camera{Name: c.Name, CameraID: c.CameraID, Attribution: map[string]any{}, Tags: []string{},
-		IsOnline: s.online(c), Capabilities: []string{"video"}, UserID: acc.UserID}
+		IsOnline: s.online(c), Capabilities: []string{"video"}, UserID: acc.UserID, State: c.State}
 	if s.lives.ready(c.ID) {
 		w.Capabilities = append(w.Capabilities, "web_rtc")
 	}

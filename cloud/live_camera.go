@@ -99,6 +99,9 @@ func (s *Server) serveLive(r *http.Request, conn *websocket.Conn, life *pulse, b
 	kicked, kick := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer kick(nil)
 	sock := newLiveSocket(conn, b.account, s.liveTiming, log, kick)
+	sock.keep = func(ctx context.Context, st *camio.CameraState) error {
+		return s.store.keepState(ctx, b.camera, st, s.now())
+	}
 	if !s.lives.add(b.camera, sock) {
 		_ = conn.Close(liveClosing.code, liveClosing.reason)
 		return

@@ -23,6 +23,7 @@ func FuzzLiveMessage(f *testing.F) {
 		`{"type":"open","id":"1","session":"../.."}`,
 		`{"type":"open","id":"1","error":{"status":99,"text":"\u202e"}}`,
 		`{"type":"later","id":"` + strings.Repeat("1", 70) + `"}`,
+		`{"type":"state","id":"1","state":{"boot":"QX2","seq":7,"found":true,"at":"2026-11-23T12:03:22Z","ago":1.5,"reason":"a\u202eb"}}`,
 		`[]`, `null`, `{"type":1}`,
 	} {
 		f.Add([]byte(seed))
@@ -53,6 +54,12 @@ func FuzzLiveMessage(f *testing.F) {
 			shown(t, m.Error.Text, maxLiveReason)
 			if m.Error.Status < 400 || m.Error.Status > 599 {
 				t.Errorf("status %d", m.Error.Status)
+			}
+		}
+		if m.State != nil {
+			shown(t, m.State.Reason, camio.MaxStateReason)
+			if at := stateTime(m.State, time.Now()); wrongState(m.State) == "" && (at.After(time.Now()) || time.Since(at) > maxStateAge+maxStateSkew+time.Second) {
+				t.Errorf("%+v happened %v", m.State, at)
 			}
 		}
 		if _, err := json.Marshal(m); err != nil {

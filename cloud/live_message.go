@@ -16,6 +16,7 @@ const (
 	maxLiveTag    = 128      // bytes of a session's name or an ETag
 	maxLiveSDP    = 64 << 10 // bytes of a description, either way
 	maxLiveReason = 300      // bytes of an error's text
+	maxStateSeq   = 1 << 53  // what JSON's numbers hold everywhere
 )
 
 // parseLive reads a camera's message and refuses what could do harm further on: names and tags go into paths and headers of
@@ -43,7 +44,23 @@ func parseLive(data []byte) (m camio.LiveMessage, err error) {
 		}
 		e.Text = tame(e.Text, maxLiveReason)
 	}
+	if st := m.State; st != nil {
+		st.Reason = tame(st.Reason, camio.MaxStateReason)
+	}
 	return m, nil
+}
+
+// wrongState says what is wrong with a camera's report; "" if nothing is. Its times may be anything: see stateTime.
+func wrongState(st *camio.CameraState) string {
+	switch {
+	case st == nil:
+		return "there is no state"
+	case st.Boot == "" || len(st.Boot) > maxLiveID || !isLiveTag(st.Boot):
+		return "boot must have 1 to 64 letters and digits"
+	case st.Seq < 1 || st.Seq > maxStateSeq:
+		return "seq is out of range"
+	}
+	return ""
 }
 
 // isLiveTag accepts what can stand in a path segment and between the quotes of an entity tag (RFC 9110 8.8.3) as it is.

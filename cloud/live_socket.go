@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -63,10 +64,11 @@ type liveSocket struct {
 	timing  liveTiming
 	log     *zap.Logger
 	account int64
-	kick    context.CancelCauseFunc // ends it with a farewell
-	wake    chan struct{}           // look at the token now
-	done    chan struct{}           // closed when run has returned
-	slots   chan struct{}           // one entry for each request that the camera works on
+	keep    func(context.Context, *camio.CameraState) error // stores what the camera reports
+	kick    context.CancelCauseFunc                         // ends it with a farewell
+	wake    chan struct{}                                   // look at the token now
+	done    chan struct{}                                   // closed when run has returned
+	slots   chan struct{}                                   // one entry for each request that the camera works on
 	waiting atomic.Int32
 	ending  sync.WaitGroup // requests that run sends for itself
 
@@ -192,12 +194,35 @@ func (s *liveSocket) read(ctx context.Context, life *pulse) error {
 		if s.take(m) {
 			continue // as many as viewers asked
 		}
+		if m.Type == camio.LiveState && m.Error == nil {
+			if err := s.acknowledge(ctx, m); err != nil {
+				return err
+			}
+		}
 		now := time.Now()
 		tokens = min(liveBurst, tokens+now.Sub(at).Seconds()*liveRate) - 1
 		if at = now; tokens < 0 {
 			return liveFlood
 		}
 	}
+}
+
+// acknowledge keeps a report and answers it.
+func (s *liveSocket) acknowledge(ctx context.Context, m camio.LiveMessage) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timing.request)
+	defer cancel()
+	answer := camio.LiveMessage{Type: m.Type, ID: m.ID}
+	if text := wrongState(m.State); text != "" {
+		answer.Error = &camio.LiveError{Status: http.StatusBadRequest, Text: text}
+	} else if err := s.keep(ctx, m.State); err != nil {
+		s.log.Error("keep a camera's state", zap.Error(err))
+		answer.Error = &camio.LiveError{Status: http.StatusInternalServerError, Text: "the state could not be kept"}
+	}
+	data, err := json.Marshal(answer)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	return s.conn.Write(ctx, websocket.MessageText, data)
 }
 
 // take acts on a message and tells whether it answers a request. Types that are not known mean nothing; of answers that nobody

@@ -43,7 +43,7 @@ func newPages() (*pages, error) {
 		"inc":     func(i int) int { return i + 1 },
 	}
 	for _, name := range []string{"home", "events", "signin", "link", "account", "claim", "device", "camera", "problem"} {
-		t, err := template.New(name).Funcs(funcs).ParseFS(webFiles, "web/templates/layout.html", "web/templates/live.html", "web/templates/watch.html", "web/templates/"+name+".html")
+		t, err := template.New(name).Funcs(funcs).ParseFS(webFiles, "web/templates/layout.html", "web/templates/live.html", "web/templates/watch.html", "web/templates/changes.html", "web/templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)
 		}

@@ -24,7 +24,7 @@ type devicePage struct {
 	Uploaded time.Duration // since the last upload
 	Stranger string        // address that polls with this MAC address and is not given the token, or that takes turns with the camera's
 	Refused  bool          // it is not given the token
-	Released bool
+	Changes  changesView
 }
 
 // verdict is what a person sees at a glance. Class is one of the style sheet's: good, bad, wait or off.
@@ -64,6 +64,9 @@ func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) error {
 	d := devicePage{layout: l, Camera: cam, MAC: mac, Online: s.online(cam)}
 	d.Title = cam.Name
 	if d.Watch, err = s.watchView(r, cam); err != nil {
+		return err
+	}
+	if d.Changes, err = s.changesView(r, cam); err != nil {
 		return err
 	}
 	dev, err := optional(deviceByMAC(r.Context(), s.store.r, mac))
@@ -116,6 +119,8 @@ func (s *Server) judge(d *devicePage) verdict {
 		return verdict{"wait", "Waiting for its first poll", "Plug the camera in. It is told its configuration as soon as it asks; this page renews itself."}
 	case d.Device.Ago > s.cfg.Online:
 		return verdict{"bad", "Silent", "It asked " + ago(d.Device.Ago) + " for the last time. Is it switched on and in the network?"}
+	case d.Camera.isLost():
+		return verdict{"bad", "Camera lost", "The agent is there and gets no pictures. Is the camera plugged in? It is looked for all the time, and found by itself."}
 	case by["bad"] != nil:
 		return verdict{"bad", "Set-up failed", "Did not work: " + strings.Join(by["bad"], ", ") + ". See below what the camera answered."}
 	case by["wait"] != nil:

@@ -33,8 +33,9 @@ type cameraView struct {
 	Name    string
 	Online  bool
 	Seen    time.Time
-	Picture string // id of the newest picture, or empty
-	Link    string // home page with this camera's events only
+	Lost    time.Time // it is online, without pictures since then; else zero
+	Picture string    // id of the newest picture, or empty
+	Link    string    // home page with this camera's events only
 	Chosen  bool
 	Device  string // its page, or that where it can be claimed; empty if it never polled
 	Claimed bool
@@ -144,6 +145,9 @@ func (s *Server) liveData(r *http.Request, acc *account) (liveData, error) {
 	}
 	for _, c := range list {
 		v := cameraView{Name: c.Name, Online: s.online(c), Seen: c.seen(), Link: h.link(c.Name, 0), Chosen: c.Name == h.Camera}
+		if v.Online && c.isLost() {
+			v.Lost = c.State.Date.Time
+		}
 		if v.Chosen {
 			v.Link = h.link("", 0)
 		}

@@ -32,6 +32,8 @@ type watchPage struct {
 	Camera *camera
 	Events string // link to its events
 	Watch  watchView
+
+	Changes changesView
 }
 
 // watchPage shows a camera live, whether or not it was claimed.
@@ -46,6 +48,9 @@ func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.Title, d.Events = d.Camera.Name, homeQuery{}.link(d.Camera.Name, 0)
 	if d.Watch, err = s.watchView(r, d.Camera); err != nil {
+		return err
+	}
+	if d.Changes, err = s.changesView(r, d.Camera); err != nil {
 		return err
 	}
 	return s.pages.render(w, http.StatusOK, "camera", d)

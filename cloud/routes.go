@@ -24,6 +24,7 @@ func (s *Server) routes() *router {
 
 	api("users/:token/cameras", get(s.listCameras))
 	api("users/:token/cameras/:camera", map[string]handlerFunc{"GET": s.getCamera, "DELETE": s.deleteCamera})
+	api("users/:token/cameras/:camera/states", get(s.listStates))
 	api("users/:token/cameras/:camera/zones", get(s.listZones))
 	api("users/:token/cameras/:camera/zones/:zone", map[string]handlerFunc{"GET": s.getZone, "POST": s.setZone, "PUT": s.setZone, "DELETE": s.deleteZone})
 	api("users/:token/cameras/:camera/content", map[string]handlerFunc{"POST": s.upload, "PUT": s.upload})

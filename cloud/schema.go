@@ -149,4 +149,17 @@ CREATE TABLE camios (                                 -- shared by a view token
 	created      INTEGER NOT NULL
 );
 CREATE INDEX camios_by_account ON camios (account, created);
+`, `
+CREATE TABLE camera_states (                          -- lost and found, as cameras report it
+	seq      INTEGER PRIMARY KEY AUTOINCREMENT,      -- in the order of arrival, which is that in which it happened
+	camera   INTEGER NOT NULL REFERENCES cameras ON DELETE CASCADE,
+	boot     TEXT NOT NULL,                          -- run of the agent
+	boot_seq INTEGER NOT NULL,                       -- counts within it
+	found    INTEGER NOT NULL,
+	at       INTEGER NOT NULL,
+	received INTEGER NOT NULL,
+	reason   TEXT NOT NULL,
+	UNIQUE (camera, boot, boot_seq)
+);
+CREATE INDEX camera_states_by_camera ON camera_states (camera, seq);
 `}

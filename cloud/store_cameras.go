@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"camward/camio"
 )
 
 // camera is a row of the table, with the last poll of its device.
@@ -21,7 +23,11 @@ type camera struct {
 	Uploaded      time.Time
 	Polled        time.Time
 	Width, Height int
+	State         *camio.CameraChange // that it reported last; nil if it never did
 }
+
+// isLost tells that its agent is there and it is not, as far as the agent said.
+func (c *camera) isLost() bool { return c.State != nil && !c.State.IsFound }
 
 // seen is the camera's last sign of life.
 func (c *camera) seen() time.Time {
@@ -34,14 +40,20 @@ func (c *camera) seen() time.Time {
 // isBlank tells that nothing but the name is known of the camera: it was introduced.
 func (c *camera) isBlank() bool { return c.CameraID == "" && c.MAC == "" && c.Uploaded.IsZero() }
 
-const cameraQuery = `SELECT c.id, c.account, c.name, c.camera_id, coalesce(c.mac, ''), c.uploaded, coalesce(d.last_poll, 0), c.width, c.height
-	FROM cameras c LEFT JOIN devices d ON d.mac = coalesce(c.mac, c.poll_mac) `
+const cameraQuery = `SELECT c.id, c.account, c.name, c.camera_id, coalesce(c.mac, ''), c.uploaded, coalesce(d.last_poll, 0), c.width, c.height,
+	coalesce(s.found, -1), coalesce(s.at, 0), coalesce(s.received, 0), coalesce(s.reason, '')
+	FROM cameras c LEFT JOIN devices d ON d.mac = coalesce(c.mac, c.poll_mac)
+	LEFT JOIN camera_states s ON s.seq = (SELECT max(seq) FROM camera_states WHERE camera = c.id) `
 
 func scanCamera(scan func(...any) error) (*camera, error) {
 	var c camera
-	var uploaded, polled int64
-	err := scan(&c.ID, &c.Account, &c.Name, &c.CameraID, &c.MAC, &uploaded, &polled, &c.Width, &c.Height)
+	var uploaded, polled, state, at, received int64
+	var reason string
+	err := scan(&c.ID, &c.Account, &c.Name, &c.CameraID, &c.MAC, &uploaded, &polled, &c.Width, &c.Height, &state, &at, &received, &reason)
 	c.Uploaded, c.Polled = fromMillis(uploaded), fromMillis(polled)
+	if state >= 0 {
+		c.State = &camio.CameraChange{IsFound: state == 1, Date: camio.Time{Time: fromMillis(at)}, Received: camio.Time{Time: fromMillis(received)}, Reason: reason}
+	}
 	return &c, found(err)
 }
 
@@ -107,6 +119,9 @@ func uploadCamera(ctx context.Context, tx *sql.Tx, account int64, name, cameraID
 	}
 	if byID != nil && byName != nil && byID != byName && byName.isBlank() {
 		// The renamed camera has connected for live view before it sent anything.
+		if err := moveStates(ctx, tx, byName.ID, byID.ID); err != nil {
+			return nil, err
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM cameras WHERE id = ?`, byName.ID); err != nil {
 			return nil, err
 		}

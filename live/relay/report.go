@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -14,12 +15,12 @@ import (
 )
 
 const (
-	// maxReports is how many reports wait for the cloud: those of an hour of a loose plug. What they are about is over by then, except
-	// for the last one, which is never dropped.
+	// maxReports is how many reports wait for the cloud. What the older ones are about is over by the time that it hears of them; the
+	// last one, which is how things stand, is never dropped.
 	maxReports = 64
 	// repeatAfter is when a report is sent again that has no answer, or that the cloud could not keep.
 	repeatAfter = time.Minute
-	// reportPause is between two reports, which after an hour without a cloud would come all at once.
+	// reportPause is between two reports, all of which come at once when there was no cloud for a while.
 	reportPause = 100 * time.Millisecond
 )
 
@@ -122,18 +123,20 @@ func (l *link) tell(ctx context.Context) error {
 			}
 			continue
 		}
-		pause := reportPause
-		fault, err := l.say(ctx, s)
-		switch {
-		case err != nil:
+		answer, err := l.say(ctx, s)
+		if err != nil {
 			return err
-		case fault == nil:
-			l.reports.done(s.Seq)
-		case fault.Status < http.StatusInternalServerError:
-			l.log.Warn("the cloud refuses what the camera reports", zap.Int("status", fault.Status), zap.String("text", oneLine(fault.Text)))
-			l.reports.done(s.Seq)
-		default:
+		}
+		pause := reportPause
+		switch fault := answer.Error; {
+		case answer.Type == "": // none: an older cloud does not know reports
+		case fault != nil && fault.Status >= http.StatusInternalServerError:
 			pause = repeatAfter
+		case fault != nil:
+			l.log.Warn("the cloud refuses a report", zap.Int("status", fault.Status), zap.Error(scrub(errors.New(fault.Text), l.target.Token)))
+			fallthrough
+		default:
+			l.reports.done(s.Seq)
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -141,23 +144,23 @@ func (l *link) tell(ctx context.Context) error {
 	}
 }
 
-// say sends a state, again and again, until it is answered.
-func (l *link) say(ctx context.Context, s camio.CameraState) (*camio.LiveError, error) {
+// say sends a state and waits for the answer, which has no type if none comes for so long that the state is to be sent again.
+func (l *link) say(ctx context.Context, s camio.CameraState) (answer camio.LiveMessage, err error) {
 	id := strconv.FormatInt(s.Seq, 10)
 	if err := l.write(ctx, camio.LiveMessage{Type: camio.LiveState, ID: id, State: &s}); err != nil {
-		return nil, err
+		return answer, err
 	}
 	late := time.NewTimer(repeatAfter)
 	defer late.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return answer, context.Cause(ctx)
 		case <-late.C:
-			return &camio.LiveError{Status: http.StatusGatewayTimeout}, nil
+			return answer, nil
 		case m := <-l.answers:
 			if m.ID == id {
-				return m.Error, nil
+				return m, nil
 			}
 		}
 	}

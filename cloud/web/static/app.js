@@ -13,7 +13,8 @@ function showTimes(root) {
     const at = new Date(t.dateTime);
     let day = (at.getFullYear() === now.getFullYear() ? date : withYear).format(at);
     if (at.toDateString() === now.toDateString()) day = 'Today';
-    t.textContent = day + ', ' + clock.format(at);
+    const sameDay = t.dataset.after && new Date(t.dataset.after).toDateString() === at.toDateString();
+    t.textContent = (sameDay ? '' : day + ', ') + clock.format(at);
     t.title = at.toString();
   }
 }
@@ -119,7 +120,7 @@ async function renew() {
 }
 
 // A camera's page shows its set-up as it happens; its live view stands between the parts that renew themselves.
-const states = ['status', 'told'].map((id) => document.getElementById(id)).filter(Boolean);
+const states = ['lost', 'status', 'changes', 'told'].map((id) => document.getElementById(id)).filter(Boolean);
 
 async function renewStatus() {
   if (document.hidden || String(getSelection())) return;
@@ -138,5 +139,12 @@ async function renewStatus() {
 
 showTimes(document);
 prepare(document);
-if (states.length) setInterval(() => renewStatus().catch(() => {}), 4000);
-if (live && live.dataset.renew) setInterval(() => renew().catch(() => {}), 4000);
+
+// Whoever comes back to the page sees at once how things stand.
+function keepRenewing(f) {
+  const again = () => f().catch(() => {});
+  setInterval(again, 4000);
+  document.addEventListener('visibilitychange', again);
+}
+if (states.length) keepRenewing(renewStatus);
+if (live && live.dataset.renew) keepRenewing(renew);

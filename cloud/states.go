@@ -1,0 +1,73 @@
+package cloud
+
+import (
+	"net/http"
+	"time"
+
+	"camward/camio"
+)
+
+// listStates answers with what a camera reported, the newest first.
+func (s *Server) listStates(w http.ResponseWriter, r *http.Request) error {
+	_, c, err := s.userCamera(r)
+	if err != nil {
+		return err
+	}
+	list, err := s.store.states(r.Context(), c.ID)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	reply(w, list)
+	return nil
+}
+
+// An outage is a time without pictures, for the eye. Of one that began before the oldest report that is kept, or that ended
+// without being told, the time is zero.
+type outage struct {
+	Lost, Found time.Time
+	Why, Again  string // the reasons of both
+	Open        bool   // it lasts
+	Lasted      time.Duration
+}
+
+// outages pairs reports, the newest first in both lists.
+func outages(list []camio.CameraChange) []outage {
+	var out []outage
+	for _, c := range list {
+		last := len(out) - 1
+		switch {
+		case c.IsFound:
+			out = append(out, outage{Found: c.Date.Time, Again: c.Reason})
+		case last >= 0 && out[last].Lost.IsZero() && !out[last].Found.IsZero():
+			o := &out[last]
+			o.Lost, o.Why = c.Date.Time, c.Reason
+			o.Lasted = max(0, o.Found.Sub(o.Lost))
+		default:
+			out = append(out, outage{Lost: c.Date.Time, Why: c.Reason, Open: last < 0})
+		}
+	}
+	return out
+}
+
+// changesView is what a camera's page tells of its losses.
+type changesView struct {
+	State         *camio.CameraChange // the last one; nil: it never reported
+	Recent, Older []outage
+}
+
+// recentOutages stand on the page; the others can be unfolded.
+const recentOutages = 8
+
+func (s *Server) changesView(r *http.Request, c *camera) (changesView, error) {
+	v := changesView{State: c.State}
+	list, err := s.store.states(r.Context(), c.ID)
+	if err != nil {
+		return v, err
+	}
+	v.Recent = outages(list)
+	if len(v.Recent) > recentOutages {
+		v.Recent, v.Older = v.Recent[:recentOutages], v.Recent[recentOutages:]
+	}
+	return v, nil
+}
