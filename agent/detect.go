@@ -31,6 +31,7 @@ func Detect(ctx context.Context, camera CameraConfig, clip string, progress func
 		d     Detection
 		first time.Duration
 	)
+	defer luma.close()
 	keep := func(iv motion.Interval, ok bool) {
 		if ok {
 			d.Intervals = append(d.Intervals, motion.Interval{Start: iv.Start - first, End: iv.End - first})

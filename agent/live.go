@@ -42,6 +42,13 @@ func (s liveSource) Format() (f video.Format, ok bool) {
 	return status.Format, status.Running && status.Last > 0
 }
 
+// RequestKey implements live.KeyRequester: the camera encodes, and somebody waits for a picture that can be decoded alone.
+func (p *pipeline) RequestKey() {
+	if c, can := any(p.camera).(interface{ RequestKey() }); can {
+		c.RequestKey()
+	}
+}
+
 // liveRoutes serve WHEP. A browser asks for permission (OPTIONS) without credentials.
 func (a *Agent) liveRoutes(s *web.Server) {
 	h := a.live.Handler()

@@ -20,10 +20,10 @@ import (
 	"camward/video"
 )
 
-// Depths of the queues behind the hub, in pictures. The detector looks at the newest pictures and may skip; the
+// Depths of the queues behind the hubs, in pictures. The detector may skip pictures, and those of an H.264 camera up to the next key picture; the
 // recorder must see each one, and its ring is where pictures wait, so its queue only bridges scheduling.
 const (
-	queueDetect, detectDepth = "motion", 2
+	queueDetect, detectDepth = "motion", 4
 	queueRecord, recordDepth = "record", 32
 	queueView                = "view"
 )
@@ -167,15 +167,17 @@ func (p *pipeline) detect(ctx context.Context) error {
 		luma lumaReader
 		said time.Duration // when an unreadable picture was last logged
 	)
+	defer luma.close()
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case f := <-sub.Frames():
-			if plane, err := luma.read(f); err != nil {
-				said = p.unreadable(f, err, said)
-			} else {
+			switch plane, err := luma.read(f); {
+			case err == nil:
 				p.decide(f, plane)
+			case !errors.Is(err, errNoKey):
+				said = p.unreadable(f, err, said)
 			}
 			p.looked.Store(int64(f.Mono))
 			f.Release()
@@ -231,18 +233,29 @@ func (p *pipeline) motionStatus() MotionStatus {
 }
 
 // lumaReader brings a frame of any format to an eighth of its size, luma alone. It keeps its buffers from one frame to
-// the next.
+// the next; close frees them.
 type lumaReader struct {
 	jpeg  jpeg.LumaDecoder
+	h264  h264Reader
 	plane video.Plane
+	whole video.Frame // of an H.264 picture, decoded
 }
 
+// read gives errNoKey while an H.264 stream cannot be decoded yet.
 func (r *lumaReader) read(f *video.Frame) (*video.Plane, error) {
-	var err error
-	if f.Format.FourCC == video.MJPEG {
-		err = r.jpeg.Decode(&r.plane, f.Data)
-	} else {
-		err = video.Luma8(&r.plane, f)
+	switch f.Format.FourCC {
+	case video.MJPEG:
+		return &r.plane, r.jpeg.Decode(&r.plane, f.Data)
+	case video.H264:
+		img, err := r.h264.read(f)
+		if err != nil {
+			return nil, err
+		}
+		r.whole.Format = video.Format{FourCC: video.Grey, Width: img.Width, Height: img.Height, Stride: img.YStride}
+		r.whole.Data = img.Y
+		f = &r.whole
 	}
-	return &r.plane, err
+	return &r.plane, video.Luma8(&r.plane, f)
 }
+
+func (r *lumaReader) close() { r.h264.close() }

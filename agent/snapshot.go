@@ -3,13 +3,11 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
 	"camward/capture"
-	"camward/codec/jpeg"
 	"camward/video"
 )
 
@@ -23,12 +21,14 @@ func Snapshot(ctx context.Context, c CameraConfig, log *zap.Logger) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	sub := hub.Subscribe("snapshot", 1)
+	sub := hub.Subscribe("snapshot", viewDepth)
 	defer sub.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- cam.Run(ctx) }()
+	v := viewer{sub: sub}
+	defer v.h264.close()
 	var first time.Duration
 	for {
 		select {
@@ -38,30 +38,19 @@ func Snapshot(ctx context.Context, c CameraConfig, log *zap.Logger) ([]byte, err
 			if first == 0 {
 				first = f.Mono
 			}
-			if f.Mono-first < settle {
+			early := f.Mono-first < settle
+			if early && f.Format.FourCC != video.H264 { // of which each picture builds on the last
 				f.Release()
 				continue
 			}
-			b, err := stillJPEG(f)
+			b, err := v.jpeg(f)
 			f.Release()
+			if early || errors.Is(err, errNoKey) {
+				continue
+			}
 			stop()
 			<-ended
 			return b, err
 		}
 	}
-}
-
-func stillJPEG(f *video.Frame) ([]byte, error) {
-	switch f.Format.FourCC {
-	case video.MJPEG:
-		b, err := jpeg.Repair(nil, f.Data)
-		return append([]byte(nil), b...), err
-	case video.H264:
-		return nil, errors.New("a picture from an H.264 camera is not supported yet")
-	}
-	var img video.I420
-	if err := video.ToI420(&img, f); err != nil {
-		return nil, fmt.Errorf("picture: %w", err)
-	}
-	return jpeg.Encode(nil, &img, 90)
 }

@@ -19,7 +19,8 @@ const (
 	maxStreams    = 8                // motion JPEG viewers at a time, of all cameras; each costs the network its own copy
 	pictureWithin = 5 * time.Second  // a camera that gives none by then has none
 	viewerWithin  = 10 * time.Second // a viewer that takes none for so long is gone
-	viewQuality   = 80               // of pictures that the camera did not deliver as JPEG
+	viewDepth     = 32               // pictures of a camera that encodes, which must all be seen
+	viewQuality   = 85               // of pictures that the camera did not deliver as JPEG
 	streamMark    = "camward-picture"
 )
 
@@ -72,8 +73,8 @@ func (a *Agent) withCamera(show func(http.ResponseWriter, *http.Request, *pipeli
 
 // picture gives the camera's next picture as a JPEG that is the caller's to keep.
 func (p *pipeline) picture(ctx context.Context) ([]byte, error) {
-	v := viewer{sub: p.hub.Subscribe(queueView, 1)}
-	defer v.sub.Close()
+	v := p.watch(false)
+	defer v.close()
 	return v.next(ctx, pictureWithin)
 }
 
@@ -92,8 +93,8 @@ func (p *pipeline) snapshot(w http.ResponseWriter, r *http.Request) error {
 
 // stream answers with the camera's pictures until the viewer goes: multipart/x-mixed-replace, as browsers and recorders know it.
 func (p *pipeline) stream(w http.ResponseWriter, r *http.Request) error {
-	v := viewer{sub: p.hub.Subscribe(queueView, 1)}
-	defer v.sub.Close()
+	v := p.watch(true)
+	defer v.close()
 	c := http.NewResponseController(w)
 	for first := true; ; first = false {
 		b, err := v.next(r.Context(), pictureWithin)
@@ -124,10 +125,30 @@ func (p *pipeline) stream(w http.ResponseWriter, r *http.Request) error {
 
 // A viewer makes JPEGs of a subscription's frames, in buffers that it uses again.
 type viewer struct {
-	sub *capture.Subscription
-	img video.I420
+	sub  *capture.Subscription
+	img  video.I420
+	h264 h264Reader
 
 	buf, mended []byte
+}
+
+// watch subscribes to the camera's pictures. Of a camera that encodes, moving ones are those of its second node, if that is open: they need no decoding.
+func (p *pipeline) watch(moving bool) *viewer {
+	hub, depth := p.hub, 1
+	switch st := p.camera.Status(); {
+	case st.Format.FourCC != video.H264:
+	case moving && st.Detect != "":
+		hub = p.small
+	default:
+		depth = viewDepth
+		p.RequestKey()
+	}
+	return &viewer{sub: hub.Subscribe(queueView, depth)}
+}
+
+func (v *viewer) close() {
+	v.sub.Close()
+	v.h264.close()
 }
 
 // next waits for a picture that can be shown. The bytes hold until the next call.
@@ -163,7 +184,11 @@ func (v *viewer) jpeg(f *video.Frame) ([]byte, error) {
 		}
 		return append(v.buf[:0], b...), nil // what is the frame's own ends with it
 	case video.H264:
-		return nil, errors.ErrUnsupported
+		img, err := v.h264.read(f)
+		if err != nil {
+			return nil, err
+		}
+		return jpeg.Encode(v.buf[:0], img, viewQuality)
 	}
 	if err := video.ToI420(&v.img, f); err != nil {
 		return nil, err
