@@ -83,21 +83,25 @@ func (h *hand) noAllocations(n int, moving bool) {
 	}
 }
 
-// cameras gives a stream of each kind, a whole number of seconds long.
-func cameras(t *testing.T) map[string]struct {
+// A source is what a camera gives, a whole number of seconds of it.
+type source struct {
 	format video.Format
 	data   [][]byte
-} {
+}
+
+// cameras gives a source of each kind.
+func cameras(t *testing.T) map[string]source {
 	t.Helper()
-	type stream = struct {
-		format video.Format
-		data   [][]byte
-	}
-	of := func(c video.FourCC) video.Format { return video.Format{FourCC: c, Width: 320, Height: 240, Rate: 15} }
-	return map[string]stream{
-		"MJPG": {mjpeg(320, 240), jpegs(t, 320, 240, 60)},
-		"YUYV": {of(video.YUYV), raw(t, "yuyv422", 320, 240, 320*240*2, 60)},
-		"H264": {of(video.H264), accessUnits(t, 60, 15)},
+	return camerasOf(t, 320, 240)
+}
+
+func camerasOf(t *testing.T, w, h int) map[string]source {
+	t.Helper()
+	of := func(c video.FourCC) video.Format { return video.Format{FourCC: c, Width: w, Height: h, Rate: 15} }
+	return map[string]source{
+		"MJPG": {mjpeg(w, h), jpegs(t, w, h, 60)},
+		"YUYV": {of(video.YUYV), raw(t, "yuyv422", w, h, w*h*2, 60)},
+		"H264": {of(video.H264), x264(t, w, h, 60, 15, "bframes=0")},
 	}
 }
 

@@ -43,19 +43,29 @@ func TestClipShowsWhatCameBeforeAndAfterTheMotion(t *testing.T) {
 }
 
 func TestClipKeepsTheTimesOfAnUnsteadyCamera(t *testing.T) {
-	format, data := small(t)
-	g := record(t, quiet(), format, data, func(g *rig) {
-		rng := rand.New(rand.NewPCG(1, 2))
-		for i := range 300 {
-			g.feed(g.frame(), i >= 100 && i < 160, 1)
-			g.mono += time.Duration(rng.IntN(40)-20) * time.Millisecond
-			if rng.IntN(20) == 0 {
-				g.mono += 3 * step // the camera lost some
+	for name, c := range cameras(t) {
+		t.Run(name, func(t *testing.T) {
+			g := record(t, quiet(), c.format, c.data, func(g *rig) {
+				rng := rand.New(rand.NewPCG(1, 2))
+				for i := range 300 {
+					g.feed(g.frame(), i >= 100 && i < 160, 1)
+					g.mono += time.Duration(rng.IntN(40)-20) * time.Millisecond
+					if rng.IntN(20) == 0 {
+						g.mono += 3 * step // the camera lost some
+					}
+					if i%10 == 0 {
+						synctest.Wait()
+					}
+				}
+				synctest.Wait()
+			})
+			clip, from := g.clips(1)[0], g.fed[100].Mono-5*time.Second
+			if c.format.FourCC != video.MJPEG && clip.Mono < from {
+				from = clip.Mono // its last key picture before
 			}
-		}
-		synctest.Wait()
-	})
-	checkClip(t, g.clips(1)[0], g.taken(g.fed[100].Mono-5*time.Second, g.fed[159].Mono+5*time.Second))
+			checkPictures(t, clip, g.taken(from, g.fed[159].Mono+5*time.Second))
+		})
+	}
 }
 
 func TestKeyPicturesAreASecondApartAtAnyRate(t *testing.T) {
@@ -104,6 +114,37 @@ func TestAnEventFollowingCloselyHasItsWholePreRoll(t *testing.T) {
 		t.Error("two events have one id")
 	}
 	g.media(camio.KindSnapshot, 2)
+}
+
+func TestALongEventIsSeamlessFromClipToClip(t *testing.T) {
+	for name, c := range cameras(t) {
+		t.Run(name, func(t *testing.T) {
+			cfg := quiet()
+			cfg.MaxLength = 5 * time.Second
+			g := record(t, cfg, c.format, c.data, func(g *rig) {
+				rng := rand.New(rand.NewPCG(3, 4))
+				for i := range 600 {
+					g.feed(g.frame(), i >= 90 && i < 500, 1)
+					g.mono += time.Duration(rng.IntN(20)-10) * time.Millisecond
+					if i%7 == 0 {
+						synctest.Wait()
+					}
+				}
+			})
+			l := g.spool.of(camio.KindClip)
+			if n := len(l); n < 7 || n > 9 {
+				t.Errorf("%d clips of 37 s, none longer than 5 s", n)
+			}
+			want := g.taken(l[0].Mono, g.fed[499].Mono+5*time.Second)
+			checkSeamless(t, l, want)
+			if from := g.fed[90].Mono - 5*time.Second; l[0].Mono > from+step {
+				t.Errorf("the first clip begins at %v, want %v", l[0].Mono, from)
+			}
+			for _, s := range g.postersOf(l) {
+				decodable(t, s.path)
+			}
+		})
+	}
 }
 
 func TestALongEventGoesOnInTheNextClipWithoutAGap(t *testing.T) {

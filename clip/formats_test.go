@@ -5,9 +5,11 @@ package clip
 import (
 	"bytes"
 	"fmt"
+	"image/jpeg"
 	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"camward/camio"
@@ -69,13 +71,18 @@ func checkGroups(t *testing.T, g *rig, clip recorded, from, to time.Duration) {
 	checkClip(t, clip, g.taken(clip.Mono, to))
 }
 
-// accessUnits has x264 make n pictures with a key picture every gop, and cuts them apart at
-// their delimiters.
+// accessUnits has x264 make n pictures with a key picture every gop.
 func accessUnits(t *testing.T, n, gop int) [][]byte {
 	t.Helper()
-	out := output(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", scene(320, 240), "-frames:v", fmt.Sprint(n),
+	return x264(t, 320, 240, n, gop, "bframes=0")
+}
+
+// x264 makes n pictures with a key picture every gop and cuts them apart at their delimiters.
+func x264(t *testing.T, width, height, n, gop int, params string) [][]byte {
+	t.Helper()
+	out := output(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", scene(width, height), "-frames:v", fmt.Sprint(n),
 		"-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
-		"-x264-params", fmt.Sprintf("keyint=%d:scenecut=0:aud=1", gop), "-f", "h264", "-")
+		"-x264-params", fmt.Sprintf("keyint=%d:scenecut=0:aud=1:%s", gop, params), "-f", "h264", "-")
 	delimiter := []byte{0, 0, 0, 1, 9}
 	var l [][]byte
 	for len(out) > 0 {
@@ -132,18 +139,7 @@ func slicesOf(annexB []byte) (b []byte) {
 }
 
 func TestH264WithParameterSetsOnlyAtTheStart(t *testing.T) {
-	data := slices.Clone(accessUnits(t, 300, 60))
-	for i, b := range data {
-		if sps, _ := h264.ParameterSets(b); i > 0 && sps != nil {
-			var out []byte
-			for nal := range h264.NALs(b) {
-				if k := nal[0] & 0x1f; k != 7 && k != 8 {
-					out = append(append(out, 0, 0, 0, 1), nal...)
-				}
-			}
-			data[i] = out
-		}
-	}
+	data := setsOnce(accessUnits(t, 300, 60))
 	format := video.Format{FourCC: video.H264, Width: 320, Height: 240}
 	g := record(t, quiet(), format, data, func(g *rig) {
 		g.play(shot{frames: 200}, shot{15, true}, shot{frames: 85})
@@ -158,52 +154,58 @@ func TestH264WithParameterSetsOnlyAtTheStart(t *testing.T) {
 	decodable(t, g.media(camio.KindSnapshot, 1)[0].path)
 }
 
-func TestANewEncoderSettingOfAnH264CameraBeginsANewClip(t *testing.T) {
-	format := video.Format{FourCC: video.H264, Width: 320, Height: 240, Rate: 15}
-	data := accessUnits(t, 120, 15)
-	out := output(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", scene(320, 240), "-frames:v", "120", "-pix_fmt", "yuv420p",
-		"-c:v", "libx264", "-profile:v", "baseline", "-x264-params", "keyint=15:scenecut=0:aud=1:ref=4:bframes=0", "-f", "h264", "-")
-	var second [][]byte
-	for i, p := range bytes.Split(out, []byte{0, 0, 0, 1, 9}) {
-		if i > 0 {
-			second = append(second, append([]byte{0, 0, 0, 1, 9}, p...))
-		}
+func TestTheDetectorMayWatchAnotherStream(t *testing.T) {
+	stills := jpegs(t, 160, 120, 60)
+	tests := []struct {
+		width, height int
+		own           bool // the snapshot is of the recorded stream
+	}{
+		{320, 240, false},
+		{336, 240, true}, // the other has less than a quarter of its area
 	}
-	g := record(t, quiet(), format, append(slices.Clone(data), second...), func(g *rig) {
-		g.play(shot{frames: 90}, shot{60, true}, shot{frames: 90})
-	})
-	l := g.clips(2)
-	checkGroups(t, g, l[0], g.fed[90].Mono-5*time.Second, g.fed[119].Mono)
-	checkClip(t, l[1], g.taken(g.fed[120].Mono, g.fed[149].Mono+5*time.Second))
-	if l[0].Event != l[1].Event {
-		t.Error("the event has two ids")
+	for _, tt := range tests {
+		format := video.Format{FourCC: video.H264, Width: tt.width, Height: tt.height, Rate: 15}
+		g := record(t, quiet(), format, x264(t, tt.width, tt.height, 240, 15, "bframes=0"), func(g *rig) {
+			for i := range 240 {
+				f := g.frame()
+				g.frames <- f
+				sub := video.NewPool(0).Get(len(stills[i%60]))
+				copy(sub.Data, stills[i%60])
+				sub.Format, sub.Mono, sub.Seq = mjpeg(160, 120), f.Mono, f.Seq
+				synctest.Wait()
+				g.r.Observe(sub, i >= 95 && i < 110, 1)
+				g.fed = append(g.fed, sub)
+				sub.Release()
+			}
+		})
+		clip := g.clips(1)[0]
+		p := ffprobe(t, clip.path)
+		if p.pictures < 10*15 || p.pictures > 12*15 {
+			t.Errorf("%d pictures, want those of 11 s, give or take a second", p.pictures)
+		}
+		snap := g.media(camio.KindSnapshot, 1)[0]
+		got, err := os.ReadFile(snap.path)
+		if isSub := bytes.Equal(got, stills[95%60]); err != nil || isSub == tt.own {
+			t.Errorf("%d x %d: the snapshot is the sub-stream's picture: %v, %v", tt.width, tt.height, isSub, err)
+		}
+		if size := pictureSize(t, snap.path); tt.own && size != [2]int{tt.width, tt.height} {
+			t.Errorf("the snapshot is %v", size)
+		}
 	}
 }
 
-func TestTheDetectorMayWatchAnotherStream(t *testing.T) {
-	format := video.Format{FourCC: video.H264, Width: 320, Height: 240, Rate: 15}
-	stills := jpegs(t, 160, 120, 60)
-	g := record(t, quiet(), format, accessUnits(t, 240, 15), func(g *rig) {
-		for i := range 240 {
-			f := g.frame()
-			g.frames <- f
-			sub := video.NewPool(0).Get(len(stills[i%60]))
-			copy(sub.Data, stills[i%60])
-			sub.Format, sub.Mono, sub.Seq = mjpeg(160, 120), f.Mono, f.Seq
-			g.r.Observe(sub, i >= 90 && i < 105, 1)
-			g.fed = append(g.fed, sub)
-			sub.Release()
-		}
-	})
-	clip := g.clips(1)[0]
-	p := ffprobe(t, clip.path)
-	if p.pictures < 10*15 || p.pictures > 12*15 {
-		t.Errorf("%d pictures, want those of 11 s, give or take a second", p.pictures)
+func pictureSize(t *testing.T, path string) [2]int {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	got, err := os.ReadFile(g.media(camio.KindSnapshot, 1)[0].path)
-	if err != nil || !bytes.Equal(got, stills[90%60]) {
-		t.Errorf("the snapshot is not the sub-stream's picture, %v", err)
+	defer f.Close()
+	c, err := jpeg.DecodeConfig(f)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return [2]int{c.Width, c.Height}
 }
 
 func TestH264RingStaysWithinItsMemory(t *testing.T) {

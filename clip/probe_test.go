@@ -56,8 +56,8 @@ func ffprobe(t *testing.T, path string) probe {
 
 func near(a, b, tolerance time.Duration) bool { return (a - b).Abs() <= tolerance }
 
-// checkClip compares a clip with the times of the pictures it should show.
-func checkClip(t *testing.T, clip recorded, want []time.Duration) {
+// checkPictures compares a clip with the times of the pictures it should show.
+func checkPictures(t *testing.T, clip recorded, want []time.Duration) probe {
 	t.Helper()
 	p := ffprobe(t, clip.path)
 	if len(p.pts) != len(want) || p.pictures != len(want) {
@@ -66,11 +66,20 @@ func checkClip(t *testing.T, clip recorded, want []time.Duration) {
 	if clip.Mono != want[0] {
 		t.Errorf("the clip begins at %v, want %v", clip.Mono, want[0])
 	}
-	var lastKey time.Duration
 	for i := range want {
 		if at := want[i] - want[0]; !near(p.pts[i], at, time.Millisecond) {
 			t.Fatalf("picture %d is shown at %v, was taken at %v", i, p.pts[i], at)
 		}
+	}
+	return p
+}
+
+// checkClip is checkPictures, and checks that key pictures come each second and that the length is right.
+func checkClip(t *testing.T, clip recorded, want []time.Duration) {
+	t.Helper()
+	p := checkPictures(t, clip, want)
+	var lastKey time.Duration
+	for i := range want {
 		if i == 0 && !p.key[i] {
 			t.Error("the first picture is no key picture")
 		}

@@ -93,6 +93,7 @@ type dirSpool struct {
 	syncs  int
 	create func(m camio.Media) error // fails Create
 	write  func(m camio.Media) error // fails Write
+	synced func(f *os.File)          // is told of each Sync
 }
 
 type recorded struct {
@@ -147,6 +148,9 @@ func (r *recording) Sync() error {
 	r.spool.mu.Lock()
 	defer r.spool.mu.Unlock()
 	r.spool.syncs++
+	if r.spool.synced != nil {
+		r.spool.synced(r.File)
+	}
 	return nil
 }
 
