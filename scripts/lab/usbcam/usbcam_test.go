@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -13,58 +14,113 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// plain is the simplest of the cameras.
+var plain = shape{"Lab USB Camera", "77", shapes["plain"]}
+
 // Every descriptor begins with its own length, and the chain fills the stated total.
 func TestConfigurationIsAChainOfDescriptors(t *testing.T) {
-	b := configDescriptor()
-	if total := int(le.Uint16(b[2:])); total != len(b) {
-		t.Fatalf("wTotalLength %d, have %d bytes", total, len(b))
+	units := []byte{descConfig, descAssociation, descInterface, descClass, descClass, descClass, descClass}
+	bulk := []byte{descInterface, descClass, descClass, descClass, descClass, descClass, descClass, descClass, descEndpoint}
+	tests := []struct {
+		shape string
+		want  []byte
+	}{
+		{"plain", slices.Concat(units, bulk)},
+		{"isochronous", slices.Concat(units, bulk[:8], []byte{descClass}, bytes.Repeat([]byte{descInterface, descEndpoint}, len(alternates)))},
+		{"h264", slices.Concat(units, []byte{descClass}, bulk[:5], bulk[8:], bulk[:5], bulk[8:])},
 	}
-	var kinds []byte
-	for len(b) > 0 {
-		n := int(b[0])
-		if n < 2 || n > len(b) {
-			t.Fatalf("descriptor of %d bytes with %d left", n, len(b))
-		}
-		if b[1] == descClass && (b[2] == 7 || b[2] == 5 && n > 20) { // frame descriptors
-			if want := 26 + 4*int(b[25]); n != want {
-				t.Errorf("frame descriptor of %d bytes with %d intervals, want %d", n, b[25], want)
+	for _, tt := range tests {
+		t.Run(tt.shape, func(t *testing.T) {
+			b := shape{"Lab", "1", shapes[tt.shape]}.config()
+			if total := int(le.Uint16(b[2:])); total != len(b) {
+				t.Fatalf("wTotalLength %d, have %d bytes", total, len(b))
 			}
-		}
-		kinds = append(kinds, b[1])
-		b = b[n:]
-	}
-	want := []byte{descConfig, descAssociation, descInterface, descClass, descClass, descClass, descClass,
-		descInterface, descClass, descClass, descClass, descClass, descClass, descClass, descClass, descEndpoint}
-	if diff := cmp.Diff(want, kinds); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
+			var kinds []byte
+			for len(b) > 0 {
+				n := int(b[0])
+				if n < 2 || n > len(b) {
+					t.Fatalf("descriptor of %d bytes with %d left", n, len(b))
+				}
+				if b[1] == descClass && (b[2] == 7 || b[2] == 5 && n > 20) { // frame descriptors
+					if want := 26 + 4*int(b[25]); n != want {
+						t.Errorf("frame descriptor of %d bytes with %d intervals, want %d", n, b[25], want)
+					}
+				}
+				if b[1] == descClass && b[2] == 17 && n != 26+4*int(b[21]) {
+					t.Errorf("frame-based descriptor of %d bytes with %d intervals", n, b[21])
+				}
+				kinds = append(kinds, b[1])
+				b = b[n:]
+			}
+			if diff := cmp.Diff(tt.want, kinds); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
 	}
 }
 
 func TestNegotiationGrantsWhatTheCameraHas(t *testing.T) {
 	tests := []struct{ asked, want setting }{
-		{setting{formatMJPEG, 333333}, setting{formatMJPEG, 333333}},
-		{setting{formatYUYV, 1000000}, setting{formatYUYV, 1000000}},
-		{setting{formatMJPEG, 400000}, setting{formatMJPEG, 333333}},
-		{setting{formatMJPEG, 1}, setting{formatMJPEG, 333333}},
-		{setting{formatMJPEG, 9999999}, setting{formatMJPEG, 2000000}},
-		{setting{9, 666666}, setting{formatMJPEG, 666666}},
+		{setting{1, 1, 333333}, setting{1, 1, 333333}},
+		{setting{2, 1, 1000000}, setting{2, 1, 1000000}},
+		{setting{2, 2, 1000000}, setting{2, 2, 1000000}},
+		{setting{1, 2, 1000000}, setting{1, 1, 1000000}},
+		{setting{1, 1, 400000}, setting{1, 1, 333333}},
+		{setting{1, 1, 1}, setting{1, 1, 333333}},
+		{setting{1, 1, 9999999}, setting{1, 1, 2000000}},
 	}
+	s := shapes["isochronous"][0]
 	for _, tt := range tests {
-		p := tt.asked.probe()
-		if len(p) != sizeOfProbe {
-			t.Fatalf("probe of %d bytes", len(p))
-		}
-		if got := negotiate(p); got != tt.want {
+		p := s.probe(setting{1, 1, tt.asked.interval})
+		p[2], p[3] = byte(tt.asked.format), byte(tt.asked.frame)
+		if got := s.negotiate(p); got != tt.want {
 			t.Errorf("negotiate(%+v) = %+v, want %+v", tt.asked, got, tt.want)
 		}
+	}
+	unknown := s.probe(setting{1, 1, 666666})
+	if unknown[2] = 9; s.negotiate(unknown) != (setting{1, 1, 666666}) {
+		t.Errorf("of an unknown format %+v", s.negotiate(unknown))
+	}
+}
+
+func TestBandwidthBeyondTheBudgetIsRefused(t *testing.T) {
+	c := newCamera(fake{}, shape{"Lab", "1", shapes["isochronous"]}, io.Discard)
+	c.budget = 512
+	set := func(alternate byte) int32 {
+		_, status := c.control([8]byte{1, reqSetInterface, alternate, 0, 1}, nil)
+		return status
+	}
+	if a, b, c := set(0), set(2), set(3); a != 0 || b != 0 || c != errNoSpace {
+		t.Errorf("off %d, 512 bytes %d, 1024 bytes %d", a, b, c)
+	}
+	tests := []struct {
+		v    setting
+		want int
+	}{
+		{setting{2, 1, 333333}, 2304}, {setting{2, 1, 2000000}, 384}, {setting{2, 2, 333333}, 576}, {setting{1, 1, 333333}, 288},
+	}
+	for _, tt := range tests {
+		if got := c.shape.streams[0].payload(tt.v) - payloadHeader; got < tt.want || got > tt.want+1 {
+			t.Errorf("%+v needs %d bytes a microframe, want %d", tt.v, got, tt.want)
+		}
+	}
+}
+
+func TestAccessUnitsBeginWithTheirDelimiters(t *testing.T) {
+	stream := []byte("\x00\x00\x00\x01\x09\xf0\x00\x00\x00\x01\x67sps\x00\x00\x01\x65idr\x00\x00\x00\x01\x09\x30\x00\x00\x01\x41p")
+	units, err := cutAccessUnits(stream)
+	if err != nil || len(units) != 2 || !bytes.Equal(slices.Concat(units...), stream) || !bytes.HasSuffix(units[0], []byte("idr")) {
+		t.Errorf("%q, %v", units, err)
+	}
+	if _, err := cutAccessUnits(stream[6:]); err == nil {
+		t.Error("a stream without a delimiter in front was taken")
 	}
 }
 
 // fake is a film of short pictures.
 type fake struct{}
 
-func (fake) mjpeg(n int) []byte { return bytes.Repeat([]byte{byte(n + 1)}, 20000) }
-func (fake) yuyv(int) []byte    { return nil }
+func (fake) picture(_ coding, _ size, n int) []byte { return bytes.Repeat([]byte{byte(n + 1)}, 20000) }
 
 // host is the kernel's side of the connection.
 type host struct {
@@ -105,11 +161,11 @@ func withCamera(t *testing.T, test func(t *testing.T, h *host, c *camera, shown 
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		shown := new(bytes.Buffer)
-		c := newCamera(fake{}, "77", shown)
+		c := newCamera(fake{}, plain, shown)
 		d := newDevice(ours, c.control)
 		go func() { _ = d.serve() }()
 		done := make(chan struct{})
-		go func() { defer close(done); c.stream(d) }()
+		go func() { defer close(done); c.stream(d, 0) }()
 		test(t, &host{t: t, conn: theirs}, c, shown)
 		theirs.Close()
 		ours.Close()
@@ -120,7 +176,7 @@ func withCamera(t *testing.T, test func(t *testing.T, h *host, c *camera, shown 
 func TestHostReadsDescriptorsAndUnknownRequestsStall(t *testing.T) {
 	withCamera(t, func(t *testing.T, h *host, _ *camera, _ *bytes.Buffer) {
 		h.submit(0, 9, []byte{0x80, reqGetDescriptor, 0, descConfig, 0, 0, 9, 0})
-		if status, data := h.answer(); status != 0 || !bytes.Equal(data, configDescriptor()[:9]) {
+		if status, data := h.answer(); status != 0 || !bytes.Equal(data, plain.config()[:9]) {
 			t.Errorf("configuration: status %d, % x", status, data)
 		}
 		h.submit(0, 64, []byte{0x80, reqGetDescriptor, 3, descString, 9, 4, 64, 0})
@@ -137,7 +193,7 @@ func TestHostReadsDescriptorsAndUnknownRequestsStall(t *testing.T) {
 // readPicture collects payloads up to the end of a frame.
 func readPicture(h *host) (pic []byte, flags byte) {
 	for {
-		h.submit(streamEndpoint, maxPayload, nil)
+		h.submit(1, maxPayload, nil)
 		_, data := h.answer()
 		pic = append(pic, data[2:]...)
 		if flags = data[1]; flags&2 != 0 {
@@ -150,7 +206,7 @@ func TestPicturesComeInPayloadsAndAreLogged(t *testing.T) {
 	withCamera(t, func(t *testing.T, h *host, c *camera, shown *bytes.Buffer) {
 		a, flagsA := readPicture(h)
 		b, flagsB := readPicture(h)
-		if !bytes.Equal(a, fake{}.mjpeg(0)) || !bytes.Equal(b, fake{}.mjpeg(1)) {
+		if !bytes.Equal(a, fake{}.picture(0, vga, 0)) || !bytes.Equal(b, fake{}.picture(0, vga, 1)) {
 			t.Errorf("pictures of %d and %d bytes differ from the film's", len(a), len(b))
 		}
 		if (flagsA^flagsB)&1 != 1 {
