@@ -119,3 +119,44 @@ func BenchmarkI420(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkMask compares masking a compressed picture with walking through it for its luma, and with decoding, blackening and encoding it.
+func BenchmarkMask(b *testing.B) {
+	data := readFile(b, "ffmpeg-422-640x480.jpg")
+	run := func(name string, step func() error) {
+		b.Run("res=640x480/"+name, func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := step(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	var buf []byte
+	for _, name := range []string{"middle", "stripes", "all"} {
+		m := NewMasker(maskShapes[name])
+		run("impl=camward/mask="+name, func() (err error) {
+			buf, err = m.Mask(buf, data)
+			return err
+		})
+	}
+	var d LumaDecoder
+	var p video.Plane
+	run("yardstick=luma-walk", func() error { return d.Decode(&p, data) })
+	whole := NewDecoder()
+	defer whole.Close()
+	var img video.I420
+	mask := video.NewMask(maskShapes["middle"], 640, 480)
+	run("yardstick=decode-encode/backend="+strings.ReplaceAll(Backend, "/", "-"), func() (err error) {
+		if err := whole.I420(&img, data); err != nil {
+			return err
+		}
+		if err := mask.BlackI420(&img); err != nil {
+			return err
+		}
+		buf, err = Encode(buf, &img, recodeQuality)
+		return err
+	})
+}

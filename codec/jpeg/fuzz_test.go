@@ -137,6 +137,67 @@ func FuzzI420(f *testing.F) {
 	})
 }
 
+// FuzzMask holds what is masked against what two decoders make of it: black inside, and equal outside.
+func FuzzMask(f *testing.F) {
+	addSeeds(f)
+	shapes := maskShapes["stripes"]
+	m, again := NewMasker(shapes), NewMasker(shapes)
+	d := NewDecoder()
+	f.Cleanup(d.Close)
+	var got, was video.Plane
+	var img video.I420
+	var luma LumaDecoder
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !small(data) {
+			return
+		}
+		out, err := m.Mask(nil, data)
+		if err != nil {
+			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrTruncated) {
+				t.Fatalf("error of no known kind: %v", err)
+			}
+			return
+		}
+		if err := d.I420(&img, out); err != nil {
+			if errors.Is(d.I420(&img, data), ErrFormat) {
+				return // a subsampling that the backend does not know, or tables it has none for
+			}
+			t.Fatalf("the masked picture: %v", err)
+		}
+		if _, err := m.compressed(nil, data); err != nil {
+			return // encoded anew
+		}
+		mask := video.NewMask(shapes, img.Width, img.Height)
+		for y := range img.Height {
+			for x := range img.Width {
+				if v := img.Y[y*img.YStride+x]; v != 0 && mask.Touches(x, y, x+1, y+1) {
+					t.Fatalf("at %d,%d: luma is %d, want black", x, y, v)
+				}
+			}
+		}
+		if twice, err := again.compressed(nil, out); err != nil || !bytes.Equal(twice, out) {
+			t.Fatalf("masked twice: got %d bytes and %v, want the same %d", len(twice), err, len(out))
+		}
+		if err := luma.Decode(&got, out); err != nil {
+			t.Fatalf("the luma of the masked picture: %v", err)
+		}
+		if luma.Decode(&was, data) != nil {
+			return
+		}
+		for i, v := range got.Pix {
+			x, y := i%got.Width*8, i/got.Width*8
+			mw, mh := 8*luma.plan.stepX, 8*luma.plan.stepY
+			x, y = x/mw*mw, y/mh*mh
+			if mask.Touches(x, y, x+mw, y+mh) {
+				continue
+			}
+			if v != was.Pix[i] {
+				t.Fatalf("block %d: got %d, want %d", i, v, was.Pix[i])
+			}
+		}
+	})
+}
+
 // guarded is a picture with room for w x h and a guard after each plane.
 func guarded(w, h int) (*video.I420, func(*testing.T)) {
 	const guard = 64

@@ -23,6 +23,7 @@ type Masker struct {
 	sof    byte        // the marker of the frame header
 	steps  [2]lumaSteps
 	comps  [3]maskedComponent
+	same   []code // an MCU that repeats the one before
 	w      writer
 	img    video.I420
 }
@@ -121,8 +122,10 @@ func (m *Masker) scan(head, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sc.n != d.frame.n {
-		return nil, errRecode // the other components are in other scans
+	for i := range d.frame.n { // T.81 B.2.3 has them in the frame header's order
+		if sc.n != d.frame.n || sc.comp[i].index != i {
+			return nil, errRecode
+		}
 	}
 	if err := d.prepare(&sc); err != nil {
 		return nil, err
@@ -163,11 +166,11 @@ func (m *Masker) prepare(s *scan) bool {
 		b.luma, b.skip = c.steps, nil
 	}
 	for i := range s.n {
-		if c := &s.comp[i]; !m.comps[c.index].encode(&d.dc[c.dc], &d.ac[c.ac]) {
+		if c := &s.comp[i]; !d.haveQuant[d.frame.comp[i].quant] || !m.comps[c.index].encode(&d.dc[c.dc], &d.ac[c.ac]) {
 			return false
 		}
 	}
-	return true
+	return m.repetition()
 }
 
 // header writes what comes between the tables and the scan's data: the standard tables where the picture relies on them, and the

@@ -127,10 +127,12 @@ func (m *Masker) interval(n, mcu, end int, last bool) error {
 		}
 		switch {
 		case m.dark.mcus[mcu]:
-			if !masked {
-				m.w.copy(buf, from, mark)
-				masked, out = true, before
+			if masked {
+				m.still()
+				break
 			}
+			m.w.copy(buf, from, mark)
+			masked, out = true, before
 			if !m.black(&out) {
 				return errRecode
 			}
@@ -180,6 +182,34 @@ func (m *Masker) black(dc *forecast) bool {
 	return true
 }
 
+// still writes an MCU like the one before: no differences.
+func (m *Masker) still() {
+	for _, c := range m.same {
+		m.w.put(c.code, c.length)
+	}
+}
+
+// repetition makes an MCU without differences, in as few pieces as can be put. It reports false if the tables have no such code.
+func (m *Masker) repetition() bool {
+	m.same = m.same[:0]
+	piece := code{}
+	for i := range m.head.plan.blocks {
+		c := &m.comps[m.head.plan.blocks[i].component]
+		if c.dc[0].length == 0 {
+			return false
+		}
+		for _, next := range [...]code{c.dc[0], c.eob} {
+			if piece.length+next.length > 32 {
+				m.same = append(m.same, piece)
+				piece = code{}
+			}
+			piece = code{piece.code<<next.length | next.code, piece.length + next.length}
+		}
+	}
+	m.same = append(m.same, piece)
+	return true
+}
+
 // resume writes the MCU that begins at a bit of buf after masked ones: for each component the first difference is another, the rest is
 // copied. It returns where the MCU ends, and -1 if the tables have no code for a difference.
 func (m *Masker) resume(buf []byte, bit int, dc, out *forecast) int {
@@ -209,16 +239,10 @@ func (m *Masker) resume(buf []byte, bit int, dc, out *forecast) int {
 // complete writes MCUs for which there is no data: black where the mask touches them, else what came last.
 func (m *Masker) complete(mcu, end int, dc *forecast) error {
 	for ; mcu < end; mcu++ {
-		if m.dark.mcus[mcu] {
-			if !m.black(dc) {
-				return errRecode
-			}
-			continue
-		}
-		for i := range m.head.plan.blocks {
-			if !m.comps[m.head.plan.blocks[i].component].block(&m.w, 0) {
-				return ErrTruncated // decoding it would fail too
-			}
+		if !m.dark.mcus[mcu] {
+			m.still()
+		} else if !m.black(dc) {
+			return errRecode
 		}
 	}
 	return nil
