@@ -26,7 +26,7 @@ func (s *Server) listStates(w http.ResponseWriter, r *http.Request) error {
 // without being told, the time is zero.
 type outage struct {
 	Lost, Found time.Time
-	Why, Again  string // the reasons of both
+	Why, Again  string // the reasons of both; that of the end only where it is news
 	Open        bool   // it lasts
 	Lasted      time.Duration
 }
@@ -45,6 +45,11 @@ func outages(list []camio.CameraChange) []outage {
 			o.Lasted = max(0, o.Found.Sub(o.Lost))
 		default:
 			out = append(out, outage{Lost: c.Date.Time, Why: c.Reason, Open: last < 0})
+		}
+	}
+	for i := range max(0, len(out)-1) {
+		if out[i].Again == out[i+1].Again {
+			out[i].Again = ""
 		}
 	}
 	return out

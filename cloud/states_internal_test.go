@@ -68,6 +68,8 @@ func TestLossesAreShownWithTheirEnds(t *testing.T) {
 		{"found again", []camio.CameraChange{change(true, 4), change(false, 2)}, []outage{{Lost: at(2), Why: "2", Found: at(4), Again: "4", Lasted: 2 * time.Second}}},
 		{"another camera in its place", []camio.CameraChange{change(true, 5), change(true, 4), change(false, 2)},
 			[]outage{{Found: at(5), Again: "5"}, {Lost: at(2), Why: "2", Found: at(4), Again: "4", Lasted: 2 * time.Second}}},
+		{"what was found is told when it is news", []camio.CameraChange{{IsFound: true, Date: camio.Time{Time: at(9)}, Reason: "4"}, change(false, 8), change(true, 4), change(false, 2), change(true, 1)},
+			[]outage{{Lost: at(8), Why: "8", Found: at(9), Lasted: time.Second}, {Lost: at(2), Why: "2", Found: at(4), Again: "4", Lasted: 2 * time.Second}, {Found: at(1), Again: "1"}}},
 		{"the agent restarted without it", []camio.CameraChange{change(false, 7), change(false, 2)}, []outage{{Lost: at(7), Why: "7", Open: true}, {Lost: at(2), Why: "2"}}},
 		{"the clock was set back", []camio.CameraChange{change(true, 1), change(false, 2)}, []outage{{Lost: at(2), Why: "2", Found: at(1), Again: "1"}}},
 	}

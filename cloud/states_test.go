@@ -229,7 +229,7 @@ func TestWhatACameraReportsStandsOnItsPagesAsText(t *testing.T) {
 	f.report("2", &camio.CameraState{Boot: "b", Seq: 2, Reason: reason})
 	for _, page := range []string{"/devices/" + mac, "/live/front"} {
 		text := get(page)
-		if strings.Contains(text, "<img src=x") || !strings.Contains(text, "&lt;img src=x onerror=alert(1)&gt;") || !strings.Contains(text, "<b>Camera lost</b>") || !strings.Contains(text, "still lost") {
+		if strings.Contains(text, "<img src=x") || !strings.Contains(text, "&lt;img src=x onerror=alert(1)&gt;") || !strings.Contains(text, "Camera lost</") || !strings.Contains(text, "still lost") {
 			t.Errorf("%s:\n%s", page, text)
 		}
 	}
