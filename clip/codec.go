@@ -91,7 +91,7 @@ func (c *codec) decode(f *video.Frame) error {
 	if f.Format.FourCC == video.MJPEG {
 		return c.decodeJPEG(f.Data)
 	}
-	if err := video.ToI420(&c.img, f); err != nil {
+	if err := h264.ToI420(&c.img, f); err != nil {
 		return &lossError{DropUndecodable, err}
 	}
 	return nil

@@ -67,7 +67,7 @@ func (c *coder) encode(f *video.Frame, at time.Duration, p plan, key bool) (vide
 // decode fills c.img.
 func (c *coder) decode(f *video.Frame) error {
 	if f.Format.FourCC != video.MJPEG {
-		return video.ToI420(&c.img, f)
+		return h264.ToI420(&c.img, f)
 	}
 	if c.jpegs == nil {
 		c.jpegs = jpeg.NewDecoder()

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -56,7 +55,7 @@ func cpuTime(b *testing.B) time.Duration {
 // BenchmarkX264 has ffmpeg encode the same pictures by libx264 ultrafast on one thread at the
 // same bit rate, and reports its user time per picture.
 func BenchmarkX264(b *testing.B) {
-	userTime := regexp.MustCompile(`bench: utime=([0-9.]+)s`)
+
 	for _, s := range benchSizes {
 		b.Run(fmt.Sprintf("res=%dx%d", s[0], s[1]), func(b *testing.B) {
 			const rounds = 10

@@ -17,6 +17,7 @@ package h264
 import "C"
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -36,8 +37,9 @@ const Backend = C.CAMWARD_OPENH264
 // An Encoder makes an H.264 constrained baseline stream, one slice a picture. It holds memory
 // outside Go's heap until Close. Its methods must not be called concurrently.
 type Encoder struct {
-	cfg Config
-	c   *C.camward_encoder
+	cfg    Config
+	c      *C.camward_encoder
+	broken bool // the last picture failed: what comes next must not refer to it
 }
 
 // NewEncoder checks cfg, reporting every fault at once, and makes an encoder for it.
@@ -59,7 +61,8 @@ func (e *Encoder) Encode(img *video.I420, mono time.Duration, seq uint64, forceK
 	return e.EncodeTo(nil, img, mono, seq, forceKey)
 }
 
-// EncodeTo makes one access unit, as [VideoEncoder] says; forceKey is obeyed at once.
+// EncodeTo makes one access unit, as [VideoEncoder] says; forceKey is obeyed at once. After an error the next picture is a
+// key picture.
 func (e *Encoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, forceKey bool) (video.Packet, error) {
 	if e.c == nil {
 		return video.Packet{}, errClosed
@@ -70,7 +73,8 @@ func (e *Encoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq 
 	var key C.int
 	n := C.camward_encode(e.c, bytePtr(img.Y), bytePtr(img.U), bytePtr(img.V),
 		C.int(e.cfg.Width&^1), C.int(e.cfg.Height&^1), C.int(img.YStride), C.int(img.CStride),
-		C.int64_t(mono.Milliseconds()), flagInt(forceKey), &key)
+		C.int64_t(mono.Milliseconds()), flagInt(forceKey || e.broken), &key)
+	e.broken = n <= 0
 	switch {
 	case n < 0:
 		return video.Packet{}, fmt.Errorf("encode %d x %d picture %d: OpenH264 status %d", img.Width, img.Height, seq, -n)
@@ -109,7 +113,8 @@ func (e *Encoder) Close() {
 // Close. Its methods must not be called concurrently.
 type Decoder struct {
 	c         *C.camward_decoder
-	fullRange bool // of the last SPS seen
+	sps       []byte // the last seen
+	fullRange bool   // as it says
 }
 
 // NewDecoder makes a decoder that waits for a key picture.
@@ -127,20 +132,51 @@ func NewDecoder() (*Decoder, error) {
 // it comes in display order, up to a few access units late. A damaged access unit gives an
 // error and no picture, and so do those that depend on it, until the next key picture.
 func (d *Decoder) Decode(annexB []byte, dst *video.I420) (ok bool, err error) {
+	if err := d.check(annexB); err != nil {
+		return false, err
+	}
+	d.noteRange(annexB)
+	return d.take(annexB, dst)
+}
+
+// DecodeLuma8 is Decode for who needs no more than the mean of each 8x8 block of the luma, as video.Luma8 and the JPEG
+// decoder's Luma8 have it: of the picture nothing else is copied.
+func (d *Decoder) DecodeLuma8(annexB []byte, dst *video.Plane) (ok bool, err error) {
+	if err := d.check(annexB); err != nil {
+		return false, err
+	}
+	if ok, err = d.decode(annexB); err != nil || !ok {
+		return false, err
+	}
+	w, h, stride := int(d.c.width), int(d.c.height), int(d.c.y_stride)
+	luma := unsafe.Slice((*byte)(d.c.plane[0]), stride*(h-1)+w) // OpenH264's memory, until the next call
+	if err := video.LumaOf(dst, &video.I420{Y: luma, Width: w, Height: h, YStride: stride}); err != nil {
+		return false, fmt.Errorf("decode H.264: %w", err)
+	}
+	return true, nil
+}
+
+func (d *Decoder) check(annexB []byte) error {
 	switch {
 	case d.c == nil:
-		return false, errClosed
+		return errClosed
 	case len(annexB) == 0:
-		return false, errors.New("decode H.264: empty access unit")
+		return errors.New("decode H.264: empty access unit")
 	case len(annexB) > math.MaxInt32/2:
-		return false, fmt.Errorf("decode H.264: access unit of %d bytes", len(annexB))
+		return fmt.Errorf("decode H.264: access unit of %d bytes", len(annexB))
 	}
-	if nal, _ := ParameterSets(annexB); nal != nil {
-		if sps, err := ParseSPS(nal); err == nil {
-			d.fullRange = sps.FullRange
-		}
+	return nil
+}
+
+// noteRange reads an SPS that is another than the one before.
+func (d *Decoder) noteRange(annexB []byte) {
+	nal, _ := ParameterSets(annexB)
+	if nal == nil || bytes.Equal(nal, d.sps) {
+		return
 	}
-	return d.take(annexB, dst)
+	if sps, err := ParseSPS(nal); err == nil {
+		d.sps, d.fullRange = append(d.sps[:0], nal...), sps.FullRange
+	}
 }
 
 // Flush copies a picture that waits for its turn to dst, as Decode does. At the end of a
@@ -153,18 +189,23 @@ func (d *Decoder) Flush(dst *video.I420) (ok bool, err error) {
 }
 
 func (d *Decoder) take(annexB []byte, dst *video.I420) (ok bool, err error) {
-	var ready C.int
-	status := C.camward_decode(d.c, bytePtr(annexB), C.int(len(annexB)), &ready)
-	if status != 0 && status != C.dsFramePending {
-		return false, fmt.Errorf("decode H.264: OpenH264 status %#x", int(status))
-	}
-	if ready == 0 {
-		return false, nil
+	if ok, err = d.decode(annexB); err != nil || !ok {
+		return false, err
 	}
 	dst.Resize(int(d.c.width), int(d.c.height))
 	dst.FullRange = d.fullRange
 	C.camward_picture(d.c, bytePtr(dst.Y), bytePtr(dst.U), bytePtr(dst.V))
 	return true, nil
+}
+
+// decode leaves a picture in d.c, where it is OpenH264's until the next call.
+func (d *Decoder) decode(annexB []byte) (ok bool, err error) {
+	var ready C.int
+	status := C.camward_decode(d.c, bytePtr(annexB), C.int(len(annexB)), &ready)
+	if status != 0 && status != C.dsFramePending {
+		return false, fmt.Errorf("decode H.264: OpenH264 status %#x", int(status))
+	}
+	return ready != 0 && d.c.width > 0 && d.c.height > 0, nil
 }
 
 // Close frees the decoder. Calling it again does nothing.

@@ -50,6 +50,9 @@ func NewDecoder() (*Decoder, error) { return nil, ErrUnavailable }
 // Decode returns ErrUnavailable.
 func (*Decoder) Decode([]byte, *video.I420) (bool, error) { return false, ErrUnavailable }
 
+// DecodeLuma8 returns ErrUnavailable.
+func (*Decoder) DecodeLuma8([]byte, *video.Plane) (bool, error) { return false, ErrUnavailable }
+
 // Flush returns ErrUnavailable.
 func (*Decoder) Flush(*video.I420) (bool, error) { return false, ErrUnavailable }
 
