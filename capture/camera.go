@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,15 +29,15 @@ const lossInterval = time.Minute
 type Camera struct {
 	cfg     Config
 	src     source
-	formats []video.FourCC
+	formats []video.FourCC // nil: what is cheapest
 	hub     *Hub
 	pool    *video.Pool
 	log     *zap.Logger
 	host    host
-	known   identity // of the device last opened, to find it again under another number
 
 	detect   *Hub         // what the detector looks at; nil: nothing
 	onChange func(Change) // nil: nobody asks
+	second   atomic.Bool  // the detector looks at a second node
 
 	privacy  privacy // what deliver and whatever else publishes frames passes them through
 	settings settings
@@ -44,9 +45,24 @@ type Camera struct {
 	lockout  lockout     // after it refused its password
 	nominal  nominalRate // of its frames
 
+	// Only Run's goroutine touches these.
+	known    known     // the device last opened
+	alone    bool      // its H.264 and its second node do not work together
+	scarce   string    // Status.Reduced last logged
+	good     bool      // this attempt has given a picture
+	firstAt  time.Time // when that came
+	presence presence  // last told
+	sighting sighting  // last logged
+	report   report    // last logged
+	pacer    pacer     // between attempts
+	plugs    <-chan struct{}
+	unplug   func()
+
+	besideFault string // last logged; only the goroutine of the second node touches it
+
 	mu       sync.Mutex
 	status   Status
-	lastSeq  uint64 // of the last delivered frame of this run
+	lastSeq  uint64 // of the last delivered frame of this attempt
 	skipped  uint64 // buffers discarded since then; their gap in Seq is not a drop
 	reported uint64 // losses logged so far
 	nextLoss time.Duration
@@ -87,12 +103,22 @@ func New(cfg Config, hub *Hub, pool *video.Pool, log *zap.Logger) (*Camera, erro
 	}, nil
 }
 
-// Run opens the source and streams it into the hub until ctx ends, whose cause it returns, or
-// the source fails. A recording that ends is ErrEnded. Every path releases the device,
-// child process and memory. Run may be called again after it returned, not before.
+// Run captures into the hub until ctx ends, whose cause it returns. A device or a network camera that fails is opened again as often as
+// it takes: as soon as its node is back, else after pauses of 250 ms to 5 s, and up to 30 s where it is busy or of no use. A fault
+// is logged when it appears or changes. A recording that ends is ErrEnded; a recording or the demo scene that fails is an error.
+// Every path releases the device, child process and memory. Run may be called again after it returned, not before.
 func (c *Camera) Run(ctx context.Context) error {
+	if c.src.kind == kindDevice || c.src.kind == kindHTTP {
+		return c.keep(ctx)
+	}
+	return c.attempt(ctx)
+}
+
+// attempt opens the source and streams it into the hub until ctx ends, whose cause it returns, or the source fails.
+func (c *Camera) attempt(ctx context.Context) error {
+	c.good = false
 	c.mu.Lock()
-	c.lastSeq, c.skipped, c.nextLoss = noSeq, 0, 0
+	c.lastSeq, c.skipped = noSeq, 0
 	c.mu.Unlock()
 	err := c.stream(ctx)
 	c.privacy.close()
@@ -100,10 +126,13 @@ func (c *Camera) Run(ctx context.Context) error {
 		err = context.Cause(ctx)
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.status.Running = false
 	if ctx.Err() == nil {
 		c.status.LastError = err.Error()
+	}
+	c.mu.Unlock()
+	if ctx.Err() == nil {
+		c.lost(err)
 	}
 	return err
 }
@@ -142,7 +171,7 @@ func (c *Camera) granted(device, card string, f video.Format) {
 	c.mu.Lock()
 	c.status.Device, c.status.Card, c.status.Format, c.status.Running = device, card, f, true
 	c.mu.Unlock()
-	c.log.Info("camera opened", zap.String("device", device), zap.String("card", card), zap.Stringer("format", f))
+	c.log.Debug("camera opened", zap.String("device", device), zap.String("card", card), zap.Stringer("format", f))
 }
 
 // deliver counts and publishes a frame, less what nobody is to see of it.
@@ -167,8 +196,11 @@ func (c *Camera) deliver(f *video.Frame) error {
 	c.status.Format.Width, c.status.Format.Height = f.Format.Width, f.Format.Height
 	c.reportLoss(f.Mono)
 	c.mu.Unlock()
+	if !c.good {
+		c.found(f)
+	}
 	c.hub.Publish(f)
-	if c.detect != nil {
+	if c.detect != nil && !c.second.Load() {
 		c.detect.Publish(f)
 	}
 	f.Release()
@@ -180,6 +212,7 @@ func (c *Camera) discard(reason string) {
 	c.mu.Lock()
 	c.skipped++
 	c.status.Errored++
+	c.reportLoss(video.Now())
 	c.mu.Unlock()
 	c.log.Debug("picture discarded", zap.String("reason", reason))
 }

@@ -3,10 +3,8 @@ package capture
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"camward/camio"
 	"camward/internal/transport"
@@ -18,6 +16,9 @@ type Config struct {
 	// Source is one of
 	//
 	//	/dev/video0, /dev/v4l/by-id/...   a V4L2 capture device
+	//	auto                              the first camera that can be used, those on USB before others
+	//	name:TEXT                         the camera of that name, or the only one whose name contains it; case does not count
+	//	serial:TEXT                       the USB camera with that serial number
 	//	demo:                             a rendered scene that looks like a camera
 	//	yard.mjpeg, yard.avi, yard.mp4    a recording, replayed in real time
 	//	http://10.0.0.8/snapshot.jpg      a network camera's JPEG, fetched Rate times a second or as often as it can be had,
@@ -40,12 +41,13 @@ type Config struct {
 	Rate float64 `yaml:"rate"`
 
 	// Format is "auto" or one of H264, MJPG, YUYV, NV12, YU12, UYVY, GREY. Auto takes H264 where a second node of the same camera gives
-	// pictures for detection, then MJPG, then the raw ones in that order, and H264 without a second node last. Only devices heed it.
+	// pictures for detection, then MJPG, then the raw ones in that order, and H264 without a second node last; with a privacy mask
+	// H264 comes last in any case. Only devices heed it.
 	Format string `yaml:"format"`
 
-	// DetectSource is where detection gets its pictures while the camera sends H264: "auto" (default; a second node of the same
-	// camera, if it has one), "none", or a device such as /dev/video2. Without one detection gets the frames of the camera itself. Only
-	// devices heed it.
+	// DetectSource is where detection gets its pictures: "auto" (default; a second node of the same camera if that sends H264 and has
+	// one, else the camera itself), "none" (the camera itself), or a device such as /dev/video2. A second node runs at 640x480 or less
+	// and at no higher rate than detection needs; when it fails, detection gets the frames of the camera itself. Only devices heed it.
 	DetectSource string `yaml:"detect_source"`
 
 	// Controls are set whenever the camera is opened: by Control.Name, as in exposure_time_absolute: 120. true and false are 1 and 0.
@@ -121,23 +123,6 @@ func (c *Config) validateHTTP() (errs []error) {
 	return append(errs, transport.Config{CAFile: c.CAFile, Proxy: transport.Direct}.Validate())
 }
 
-// formatOrder is the order in which "auto" takes what a camera offers: compressed pictures cost
-// least to keep, and of the raw formats the camera makes most, those that lose least.
-var formatOrder = [...]video.FourCC{video.MJPEG, video.YUYV, video.NV12, video.YU12, video.UYVY, video.Grey}
-
-// parseFormat gives the formats to try, best first.
-func parseFormat(s string) ([]video.FourCC, error) {
-	if s == "" || strings.EqualFold(s, "auto") {
-		return formatOrder[:], nil
-	}
-	for _, c := range formatOrder {
-		if strings.EqualFold(s, c.String()) {
-			return []video.FourCC{c}, nil
-		}
-	}
-	return nil, fmt.Errorf("%q is not auto, MJPG, YUYV, UYVY, NV12, YU12 or GREY", s)
-}
-
 // A Size is a picture's width and height in pixels, written "640x480". The zero value means
 // "not given".
 type Size struct{ Width, Height int }
@@ -185,117 +170,6 @@ var defaultSize = Size{640, 480}
 func (s Size) or(def Size) Size {
 	if s == (Size{}) {
 		return def
-	}
-	return s
-}
-
-// sourceKind is what a Config.Source names.
-type sourceKind int
-
-const (
-	kindDevice sourceKind = iota
-	kindDemo
-	kindRecording
-	kindHTTP
-)
-
-// source is a parsed Config.Source. Options that were not given are zero.
-type source struct {
-	kind         sourceKind
-	path         string
-	loop         bool
-	rate         float64 // fps or rate
-	size         Size
-	first, every time.Duration
-}
-
-// shown is the source for logs and status: of an address, without what may be secret in it.
-func (s *source) shown(configured string) string {
-	if s.kind != kindHTTP {
-		return configured
-	}
-	return showURL(s.path)
-}
-
-// parseSource reads Config.Source. It does not look whether what it names exists.
-func parseSource(s string) (source, error) {
-	path, query, _ := strings.Cut(s, "?")
-	src := source{kind: kindRecording, path: path}
-	var allowed string
-	switch {
-	case path == "":
-		return src, errors.New("missing: give a device such as /dev/video0, demo:, a recording or a camera's http address")
-	case path == "demo:" || path == "demo":
-		src.kind, allowed = kindDemo, "rate size first every"
-		src.first, src.every = 8*time.Second, 30*time.Second
-	case strings.HasPrefix(path, "/dev/"):
-		src.kind = kindDevice
-	case isHTTP(s):
-		src.kind, src.path = kindHTTP, s // all of it is the camera's
-		_, err := parseHTTP(s)
-		return src, err
-	case strings.Contains(path, "://"):
-		return src, fmt.Errorf("%s is a network address; only devices, recordings, demo:, http:// and https:// can be captured", redactURL(path))
-	default:
-		allowed = "loop fps"
-	}
-	return src, src.parseOptions(query, allowed)
-}
-
-// parseOptions reads "key=value&..."; allowed lists the keys, separated by blanks.
-func (s *source) parseOptions(query, allowed string) error {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return fmt.Errorf("options %q: %w", query, err)
-	}
-	var errs []error
-	for key := range values {
-		v := values.Get(key)
-		if !strings.Contains(" "+allowed+" ", " "+key+" ") {
-			errs = append(errs, fmt.Errorf("unknown option %q (there are: %s)", key, strings.ReplaceAll(allowed, " ", ", ")))
-			continue
-		}
-		if err := s.setOption(key, v); err != nil {
-			errs = append(errs, fmt.Errorf("option %s=%s: %w", key, v, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (s *source) setOption(key, v string) (err error) {
-	switch key {
-	case "loop":
-		s.loop, err = strconv.ParseBool(v)
-	case "fps", "rate":
-		s.rate, err = strconv.ParseFloat(v, 64)
-		if err == nil && !(s.rate >= 0.1 && s.rate <= 240) {
-			err = errors.New("outside 0.1..240 pictures per second")
-		}
-	case "size":
-		if err = s.size.UnmarshalText([]byte(v)); err == nil {
-			err = s.size.check()
-		}
-	case "first":
-		s.first, err = positive(v)
-	case "every":
-		s.every, err = positive(v)
-	}
-	return err
-}
-
-func positive(v string) (time.Duration, error) {
-	d, err := time.ParseDuration(v)
-	if err == nil && d < 0 {
-		err = errors.New("below zero")
-	}
-	return d, err
-}
-
-// redactURL hides the credentials an address may carry.
-func redactURL(s string) string {
-	if u, err := url.Parse(s); err == nil && u.User != nil {
-		u.User = url.User("***")
-		return strings.ReplaceAll(u.String(), "%2A", "*")
 	}
 	return s
 }

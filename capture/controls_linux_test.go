@@ -210,7 +210,7 @@ func TestControlsMayBeAskedForWhileTheCameraComesAndGoes(t *testing.T) {
 	}()
 	for range 50 {
 		d.script, d.after, d.gone = []fill{{data: aJPEG}}, unix.POLLERR, unix.ENODEV
-		if err := cam.Run(t.Context()); !errors.Is(err, ErrAbsent) {
+		if err := cam.attempt(t.Context()); !errors.Is(err, ErrAbsent) {
 			t.Fatal(err)
 		}
 	}

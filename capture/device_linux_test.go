@@ -25,7 +25,7 @@ func cameraOn(t *testing.T, d *driver, c Config) (*Camera, *Subscription) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cam.host.open, cam.host.enumerate = d.open, d.enumerate
+	cam.host.open, cam.host.watch = d.open, nil
 	s := hub.Subscribe("test", 100)
 	t.Cleanup(s.Close)
 	return cam, s
@@ -78,7 +78,7 @@ func TestDeviceTellsWhatWasGrantedNotWhatWasAsked(t *testing.T) {
 					tt.change(d)
 				}
 				cam, s := cameraOn(t, d, tt.config)
-				err := cam.Run(t.Context())
+				err := cam.attempt(t.Context())
 				if !errors.Is(err, ErrAbsent) {
 					t.Fatal(err)
 				}
@@ -112,7 +112,7 @@ func TestFramesCarryTheDriversStampAndNumber(t *testing.T) {
 	}
 	d.every, d.after, d.gone = 0, unix.POLLERR|unix.POLLHUP, unix.ENODEV
 	cam, s := cameraOn(t, d, Default())
-	if err := cam.Run(t.Context()); !errors.Is(err, unix.ENODEV) || !strings.Contains(err.Error(), "is gone") {
+	if err := cam.attempt(t.Context()); !errors.Is(err, unix.ENODEV) || !strings.Contains(err.Error(), "is gone") {
 		t.Errorf("Run = %v", err)
 	}
 	want := []struct {
@@ -144,14 +144,14 @@ func TestStalledDriverIsAnError(t *testing.T) {
 		after  time.Duration // at least
 		want   string
 	}{
-		{"from the start", func(d *driver) {}, firstAfter, "no picture for 5."},
-		{"after a picture", func(d *driver) { d.script = []fill{{data: aJPEG}} }, stallAfter, "no picture for 2."},
-		{"slow camera", func(d *driver) { d.script, d.rate = []fill{{data: aJPEG}}, v4l2Fract{1, 1} }, 4 * time.Second, "no picture for 4."},
+		{"from the start", func(d *driver) {}, firstAfter, "no picture for 5s: it hangs"},
+		{"after a picture", func(d *driver) { d.script = []fill{{data: aJPEG}} }, stallAfter, "no picture for 2s: it hangs"},
+		{"slow camera", func(d *driver) { d.script, d.rate = []fill{{data: aJPEG}}, v4l2Fract{1, 1} }, 4 * time.Second, "no picture for 4s: it hangs"},
 		{"broken pictures only", func(d *driver) {
 			for range 200 {
 				d.script = append(d.script, fill{data: "x"})
 			}
-		}, firstAfter, "broken pictures and no good one for 5."},
+		}, firstAfter, "broken pictures and no good one for 5s: it hangs"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestStalledDriverIsAnError(t *testing.T) {
 				tt.change(d)
 				cam, _ := cameraOn(t, d, Default())
 				start := time.Now()
-				err := cam.Run(t.Context())
+				err := cam.attempt(t.Context())
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("Run = %v, want %q", err, tt.want)
 				}
@@ -183,7 +183,7 @@ func TestEndOfContextFreesTheDevice(t *testing.T) {
 		enough := errors.New("enough")
 		time.AfterFunc(time.Second, func() { cancel(enough) })
 		start := time.Now()
-		if err := cam.Run(ctx); err != enough {
+		if err := cam.attempt(ctx); err != enough {
 			t.Errorf("Run = %v", err)
 		}
 		if took := time.Since(start); took > time.Second+pollSlice {
@@ -193,7 +193,7 @@ func TestEndOfContextFreesTheDevice(t *testing.T) {
 			t.Errorf("released %v, status %+v", d.released(), cam.Status())
 		}
 		d.script = []fill{{data: aJPEG}} // and it can be opened again
-		if err := cam.Run(t.Context()); err == nil || cam.Status().Frames != 1 {
+		if err := cam.attempt(t.Context()); err == nil || cam.Status().Frames != 1 {
 			t.Errorf("second Run = %v, status %+v", err, cam.Status())
 		}
 	})
@@ -203,7 +203,7 @@ func TestPollErrorWithoutAPictureDoesNotSpin(t *testing.T) {
 	d := newDriver()
 	d.after, d.gone = unix.POLLERR, unix.EAGAIN
 	cam, _ := cameraOn(t, d, Default())
-	if err := cam.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "poll events 0x8") {
+	if err := cam.attempt(t.Context()); err == nil || !strings.Contains(err.Error(), "poll events 0x8") {
 		t.Errorf("Run = %v", err)
 	}
 }
@@ -223,7 +223,6 @@ func TestEachFailureToOpenIsToldApartAndFreesTheDevice(t *testing.T) {
 		{"not a V4L2 device", func(c *Camera, d *driver) { d.fail[vidiocQuerycap] = unix.ENOTTY }, []string{"not a V4L2 device"}},
 		{"metadata node", func(c *Camera, d *driver) { d.caps.deviceCaps = 0x00800000 | capStreaming }, []string{"not a capture device", "there are: "}},
 		{"codec node", func(c *Camera, d *driver) { d.caps.deviceCaps = capVideoM2M | capStreaming }, []string{"not a capture device"}},
-		{"multi-planar", func(c *Camera, d *driver) { d.caps.deviceCaps = capVideoCaptureMplane | capStreaming }, []string{"multi-planar"}},
 		{"image processor", func(c *Camera, d *driver) { d.caps.driver = cBytes[[16]byte]("bcm2835-isp") }, []string{"libcamera", "bcm2835-isp", "USB camera"}},
 		{"CSI camera", func(c *Camera, d *driver) {
 			d.caps.driver, d.offered = cBytes[[16]byte]("unicam"), []DeviceFormat{{FourCC: "RG10"}}
@@ -245,7 +244,7 @@ func TestEachFailureToOpenIsToldApartAndFreesTheDevice(t *testing.T) {
 			cam, _ := cameraOn(t, d, Default())
 			cam.host.sys = usbTree()
 			tt.change(cam, d)
-			err := cam.Run(t.Context())
+			err := cam.attempt(t.Context())
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -268,7 +267,7 @@ func TestReadingAFrameDoesNotAllocate(t *testing.T) {
 	d := newDriver()
 	d.every = 0
 	cam, _ := cameraOn(t, d, Default())
-	dev, err := cam.openDevice("/dev/null")
+	dev, err := cam.host.openDevice("/dev/null", wish{formats: formatOrder[:], size: defaultSize, rate: 15})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,15 +7,17 @@ var ErrAbsent = errors.New("no such camera")
 
 // A Device is a V4L2 node that captures pictures.
 type Device struct {
-	Path    string         `json:"path"`              // /dev/video0
-	ByID    string         `json:"by_id,omitempty"`   // /dev/v4l/by-id/..., which stays the same at another port
-	Card    string         `json:"card"`              // the camera's name
-	Driver  string         `json:"driver,omitempty"`  // the kernel's driver, as uvcvideo
-	Bus     string         `json:"bus,omitempty"`     // where it is plugged in
-	USB     string         `json:"usb,omitempty"`     // vendor:product
-	Serial  string         `json:"serial,omitempty"`  // the USB serial number
-	Formats []DeviceFormat `json:"formats"`           // what camward can use first
-	Problem string         `json:"problem,omitempty"` // why it cannot be used, in one line; empty if it can
+	Path     string         `json:"path"`              // /dev/video0
+	ByID     string         `json:"by_id,omitempty"`   // /dev/v4l/by-id/..., which stays the same at another port
+	Card     string         `json:"card"`              // the camera's name
+	Driver   string         `json:"driver,omitempty"`  // the kernel's driver, as uvcvideo
+	Bus      string         `json:"bus,omitempty"`     // where it is plugged in
+	USB      string         `json:"usb,omitempty"`     // vendor:product
+	Serial   string         `json:"serial,omitempty"`  // the USB serial number
+	Stable   []string       `json:"stable"`            // values of Config.Source that mean it whatever its number is, best first
+	Formats  []DeviceFormat `json:"formats"`           // what camward can use first
+	Controls []Control      `json:"controls"`          // with their values now
+	Problem  string         `json:"problem,omitempty"` // why it cannot be used, in one line; empty if it can
 }
 
 // A DeviceFormat is a pixel format that a device offers.

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -17,24 +18,31 @@ import (
 type driver struct {
 	caps    v4l2Capability
 	offered []DeviceFormat
-	grant   func(*v4l2PixFormat) // adjusts what S_FMT asks
-	rate    v4l2Fract            // time per frame that it runs at whatever is asked; zero: none
-	fail    map[uintptr]error    // ioctl -> what it answers
-	script  []fill               // the buffers to come
-	after   int16                // poll events once the script is through: 0 is a stall
-	gone    error                // what DQBUF answers then
-	every   time.Duration        // between buffers
+	grant   func(*v4l2PixFormat)       // adjusts what S_FMT asks
+	rate    v4l2Fract                  // time per frame that it runs at, until obedient takes another; zero: none
+	obeys   bool                       // S_PARM is obeyed
+	room    func(pixels, fps int) bool // of the USB bus; nil: enough
+	planes  []planeOf                  // of a picture; none: the interface for one
+	fail    map[uintptr]error          // ioctl -> what it answers
+	script  []fill                     // the buffers to come
+	after   int16                      // poll events once the script is through: 0 is a stall
+	gone    error                      // what DQBUF answers then
+	every   time.Duration              // between buffers
 
 	opens, maps, buffers int
 	streaming            bool
 	format               v4l2PixFormat
 	queued               []uint32
-	memory               [][]byte
+	memory               [][]byte // by buffer, and plane
 	calls                []string
+	tried                []string // what STREAMON was tried with
 
 	mu       sync.Mutex // controls are asked for while pictures flow
 	controls []*knob
 }
+
+// A planeOf is one plane of a driver with the interface for several.
+type planeOf struct{ stride, size, before int } // before: data_offset
 
 // A knob is a control of the driver.
 type knob struct {
@@ -94,6 +102,7 @@ func (d *driver) control(req uintptr, arg unsafe.Pointer) error {
 // fill is what a buffer gets.
 type fill struct {
 	data  string
+	more  []string // of the planes after the first
 	flags uint32
 	seq   uint32
 	at    time.Duration // since boot
@@ -120,8 +129,6 @@ func (d *driver) open(string) (kernel, error) {
 	d.opens++
 	return d, nil
 }
-
-func (d *driver) enumerate(string, bool) ([]DeviceFormat, error) { return d.offered, nil }
 
 func (d *driver) close() error {
 	d.calls = append(d.calls, "close")
@@ -161,11 +168,107 @@ func (d *driver) ioctl(req uintptr, arg unsafe.Pointer) error {
 		return d.control(req, arg)
 	case vidiocQuerycap:
 		*(*v4l2Capability)(arg) = d.caps
-	case vidiocSFmt:
+	case vidiocEnumFmt, vidiocEnumFramesizes, vidiocEnumFrameintervals:
+		return d.enumerate(req, arg)
+	case vidiocSFmt, vidiocGFmt:
+		return d.negotiate(req, (*v4l2Format)(arg))
+	case vidiocGParm:
+		p := (*v4l2Streamparm)(arg)
+		p.timeperframe = d.rate
+		p.capability = capTimePerFrame
+	case vidiocSParm:
+		if p := (*v4l2Streamparm)(arg); d.obeys {
+			d.rate = v4l2Fract{p.timeperframe.numerator, p.timeperframe.denominator}
+		}
+	case vidiocReqbufs:
+		d.request((*v4l2Requestbuffers)(arg).count)
+	case vidiocQuerybuf:
+		b := (*v4l2Buffer)(arg)
+		for i := range max(len(d.planes), 1) {
+			at := int(b.index)*max(len(d.planes), 1) + i
+			if len(d.planes) == 0 {
+				b.offset, b.length = uintptr(at)*4096, uint32(len(d.memory[at]))
+				break
+			}
+			p := &planesOf(b)[i]
+			p.offset, p.length = uintptr(at)*4096, uint32(len(d.memory[at]))
+		}
+	case vidiocQbuf:
+		d.queued = append(d.queued, (*v4l2Buffer)(arg).index)
+	case vidiocDqbuf:
+		return d.dequeue((*v4l2Buffer)(arg))
+	case vidiocStreamon:
+		fps := 0
+		if d.rate.numerator > 0 {
+			fps = int(d.rate.denominator / d.rate.numerator)
+		}
+		d.tried = append(d.tried, fmt.Sprintf("%dx%d@%d", d.format.width, d.format.height, fps))
+		if d.room != nil && !d.room(int(d.format.width*d.format.height), fps) {
+			return unix.ENOSPC
+		}
+		d.streaming = true
+	case vidiocStreamoff:
+		d.calls = append(d.calls, "STREAMOFF")
+		d.streaming = false
+	default:
+		return unix.ENOTTY
+	}
+	return nil
+}
+
+// planesOf is what a buffer's pointer points to.
+func planesOf(b *v4l2Buffer) *[maxPlanes]v4l2Plane {
+	return *(**[maxPlanes]v4l2Plane)(unsafe.Pointer(&b.offset))
+}
+
+// enumerate answers what is offered.
+func (d *driver) enumerate(req uintptr, arg unsafe.Pointer) error {
+	sizes := func(code uint32) []DeviceSize {
+		for _, f := range d.offered {
+			if uint32(f.code()) == code {
+				return f.Sizes
+			}
+		}
+		return nil
+	}
+	switch req {
+	case vidiocEnumFmt:
+		q := (*v4l2Fmtdesc)(arg)
+		if int(q.index) >= len(d.offered) {
+			return unix.EINVAL
+		}
+		q.pixelformat, q.description = uint32(d.offered[q.index].code()), cBytes[[32]byte](d.offered[q.index].Name)
+	case vidiocEnumFramesizes:
+		q := (*v4l2Frmsizeenum)(arg)
+		list := sizes(q.pixelformat)
+		if int(q.index) >= len(list) {
+			return unix.EINVAL
+		}
+		z := list[q.index]
+		q.typ, q.minWidth, q.maxWidth = frameDiscrete, uint32(z.Size.Width), uint32(z.Size.Height)
+		if z.Max.Width > 0 {
+			q.typ, q.maxWidth, q.stepWidth = 3, uint32(z.Max.Width), uint32(z.Step.Width)
+			q.minHeight, q.maxHeight, q.stepHeight = uint32(z.Size.Height), uint32(z.Max.Height), uint32(z.Step.Height)
+		}
+	case vidiocEnumFrameintervals:
+		q := (*v4l2Frmivalenum)(arg)
+		for _, z := range sizes(q.pixelformat) {
+			if l := z.largest(); l == (Size{int(q.width), int(q.height)}) && int(q.index) < len(z.Rates) {
+				q.typ, q.min = frameDiscrete, v4l2Fract{1000, uint32(z.Rates[q.index] * 1000)}
+				return nil
+			}
+		}
+		return unix.EINVAL
+	}
+	return nil
+}
+
+// negotiate sets and tells the format, in the words of the interface that the node has.
+func (d *driver) negotiate(req uintptr, f *v4l2Format) error {
+	if req == vidiocSFmt {
 		if d.buffers > 0 {
 			return unix.EBUSY
 		}
-		f := (*v4l2Format)(arg)
 		if d.grant != nil {
 			d.grant(&f.pix)
 		}
@@ -174,29 +277,15 @@ func (d *driver) ioctl(req uintptr, arg unsafe.Pointer) error {
 		}
 		f.pix.sizeimage = max(2*f.pix.width, f.pix.bytesperline) * f.pix.height
 		d.format = f.pix
-	case vidiocGFmt:
-		(*v4l2Format)(arg).pix = d.format
-	case vidiocGParm:
-		p := (*v4l2Streamparm)(arg)
-		p.timeperframe = d.rate
-		p.capability = capTimePerFrame
-	case vidiocSParm: // grants what it likes
-	case vidiocReqbufs:
-		d.request((*v4l2Requestbuffers)(arg).count)
-	case vidiocQuerybuf:
-		b := (*v4l2Buffer)(arg)
-		b.offset, b.length = uintptr(b.index)*4096, uint32(len(d.memory[b.index]))
-	case vidiocQbuf:
-		d.queued = append(d.queued, (*v4l2Buffer)(arg).index)
-	case vidiocDqbuf:
-		return d.dequeue((*v4l2Buffer)(arg))
-	case vidiocStreamon:
-		d.streaming = true
-	case vidiocStreamoff:
-		d.calls = append(d.calls, "STREAMOFF")
-		d.streaming = false
-	default:
-		return unix.ENOTTY
+		return nil
+	}
+	if f.pix = d.format; len(d.planes) == 0 {
+		return nil
+	}
+	mp := f.mplane()
+	*mp = v4l2PixFormatMplane{width: d.format.width, height: d.format.height, pixelformat: d.format.pixelformat, numPlanes: uint8(len(d.planes)), quantization: uint8(d.format.quantization)}
+	for i, p := range d.planes {
+		mp.planes[i].bytesperline, mp.planes[i].sizeimage = uint32(p.stride), uint32(p.size)
 	}
 	return nil
 }
@@ -210,7 +299,12 @@ func (d *driver) request(n uint32) {
 	}
 	d.buffers, d.queued, d.memory = int(n), nil, nil
 	for range n {
-		d.memory = append(d.memory, make([]byte, d.format.sizeimage))
+		if len(d.planes) == 0 {
+			d.memory = append(d.memory, make([]byte, d.format.sizeimage))
+		}
+		for _, p := range d.planes {
+			d.memory = append(d.memory, make([]byte, p.size))
+		}
 	}
 }
 
@@ -225,7 +319,18 @@ func (d *driver) dequeue(b *v4l2Buffer) error {
 	d.script = d.script[1:]
 	b.index = d.queued[0]
 	d.queued = slices.Delete(d.queued, 0, 1)
-	b.bytesused = uint32(copy(d.memory[b.index], f.data))
+	if len(d.planes) == 0 {
+		b.bytesused = uint32(copy(d.memory[b.index], f.data))
+	}
+	for i, p := range d.planes {
+		data := f.data
+		if i > 0 {
+			data = f.more[i-1]
+		}
+		m := d.memory[int(b.index)*len(d.planes)+i]
+		to := &planesOf(b)[i]
+		to.dataOffset, to.bytesused = uint32(p.before), uint32(p.before+copy(m[p.before:], data))
+	}
 	b.flags, b.sequence = f.flags, f.seq
 	b.timestamp = unix.NsecToTimeval(int64(f.at))
 	return nil

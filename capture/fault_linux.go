@@ -25,7 +25,6 @@ func (e nodeError) Error() string { return string(e) }
 
 const (
 	errNotCapture = nodeError("not a capture device (it carries metadata, output or a codec)")
-	errMplane     = nodeError("offers only multi-planar capture, which camward does not read")
 	errNoStream   = nodeError("the driver cannot stream")
 )
 
@@ -41,14 +40,27 @@ func judge(c capability, offered []DeviceFormat) error {
 	switch {
 	case capture && (c.caps&capIOMC != 0 || csi && (!usable || c.driver == "bcm2835-isp" || c.driver == "pispbe")):
 		return nodeError("a CSI camera (driver " + c.driver + ") that needs libcamera, which camward does not use: take a USB camera")
-	case c.caps&capVideoCapture == 0 && c.caps&capVideoCaptureMplane != 0:
-		return errMplane
 	case !capture, c.caps&(capVideoM2M|capVideoM2MMplane) != 0:
 		return errNotCapture
 	case c.caps&capStreaming == 0:
 		return errNoStream
 	}
 	return nil
+}
+
+// classify tells what the failure of a device calls for.
+func classify(err error) faultKind {
+	var ne nodeError
+	var fe *formatError
+	switch {
+	case errors.Is(err, ErrAbsent):
+		return faultAbsent
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return faultDenied
+	case errors.As(err, &ne), errors.As(err, &fe), errors.Is(err, unix.EBUSY), errors.Is(err, unix.ENOSPC):
+		return faultBarren
+	}
+	return faultOther
 }
 
 // A formatError says that a device has none of the formats wanted.
@@ -94,7 +106,7 @@ func (h host) explain(p, op string, form video.Format, err error) error {
 		return fmt.Errorf("camera %s: %s: %w", p, permission(p), err)
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("camera %s is busy: %s: %w", p, h.holders(p), err)
-	case errors.Is(err, unix.ENOSPC) && op == "start streaming":
+	case errors.Is(err, unix.ENOSPC) && op == opStream:
 		return fmt.Errorf("camera %s: the USB bus has not the bandwidth for %v: take MJPG, a smaller size or rate, or another USB controller: %w", p, form, err)
 	case errors.Is(err, unix.ENOTTY) && op == "query":
 		return fmt.Errorf("camera %s: not a V4L2 device; %s", p, h.choice(nodes))

@@ -79,7 +79,6 @@ func TestDevicesListsCaptureNodesAndSaysWhyOneIsOfNoUse(t *testing.T) {
 		}
 		return nil, unix.EACCES
 	}
-	h.enumerate = func(p string, _ bool) ([]DeviceFormat, error) { return drivers[filepath.Base(p)].offered, nil }
 	got, err := h.devices()
 	if err != nil {
 		t.Fatal(err)
@@ -90,8 +89,9 @@ func TestDevicesListsCaptureNodesAndSaysWhyOneIsOfNoUse(t *testing.T) {
 	got[1].Problem = ""
 	want := []Device{
 		{Path: dev + "/video0", ByID: dev + "/v4l/by-id/usb-046d_HD_Webcam_A1B2-video-index0", Card: "HD Webcam", Driver: "uvcvideo",
-			Bus: "usb-1", USB: "046d:0825", Serial: "A1B2", Formats: drivers["video0"].offered},
-		{Path: dev + "/video10", Card: "USB 2.0 Camera", USB: "0c45:6366", Formats: []DeviceFormat{}},
+			Bus: "usb-1", USB: "046d:0825", Serial: "A1B2", Formats: drivers["video0"].offered, Controls: []Control{},
+			Stable: []string{dev + "/v4l/by-id/usb-046d_HD_Webcam_A1B2-video-index0", "serial:A1B2", "name:HD Webcam"}},
+		{Path: dev + "/video10", Card: "USB 2.0 Camera", USB: "0c45:6366", Formats: []DeviceFormat{}, Controls: []Control{}, Stable: []string{"name:USB 2.0 Camera"}},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -112,8 +112,8 @@ func TestMachineWithoutVideoDriversHasNoDevices(t *testing.T) {
 
 func TestCameraIsFoundAgainUnderAnotherNumber(t *testing.T) {
 	logitech := usbDevice{"1-1.2", "046d:0825", "A1B2", "HD Webcam", []string{"video0", "video1"}}
-	known := identity{"046d:0825", "A1B2", "1-1.2"}
-	plain := identity{"0c45:6366", "", "1-1.3"}
+	known := identity{usb: "046d:0825", serial: "A1B2", port: "1-1.2"}
+	plain := identity{usb: "0c45:6366", port: "1-1.3"}
 	moved := logitech
 	moved.port, moved.nodes = "1-1.4", []string{"video4", "video5"}
 	other := usbDevice{"1-1.3", "0c45:6366", "", "USB 2.0 Camera", []string{"video0"}}
@@ -137,7 +137,8 @@ func TestCameraIsFoundAgainUnderAnotherNumber(t *testing.T) {
 	for _, tt := range tests {
 		dev := devRoot(t, tt.there...)
 		h := host{sys: tt.tree, proc: fstest.MapFS{}, dev: dev}
-		got, err := h.resolve(filepath.Join(dev, "video0"), tt.known)
+		at, err := h.find(source{kind: kindDevice, path: filepath.Join(dev, "video0")}, tt.known)
+		got := at.path
 		if tt.want == "" {
 			if !errors.Is(err, ErrAbsent) || !strings.Contains(err.Error(), "video3 (USB 2.0 Camera)") {
 				t.Errorf("%s: got %v, %v", tt.name, got, err)

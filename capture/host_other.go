@@ -8,12 +8,16 @@ import (
 )
 
 // host is the machine's video devices; only Linux has V4L2.
-type host struct{}
+type host struct {
+	watch func(configured string) (changed <-chan struct{}, stop func(), err error)
+}
 
 func thisHost() host { return host{} }
 
-// identity is what a device is known again by.
-type identity struct{}
+// known is what is remembered of a device.
+type known struct{}
+
+func classify(error) faultKind { return faultBarren }
 
 var errNoV4L2 = errors.New("video devices need Linux")
 

@@ -57,7 +57,7 @@ func (n *netCamera) pictures(t testing.TB, want int) (frames []video.Frame, err 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
+	go func() { ended <- n.attempt(ctx) }()
 	take := func(f *video.Frame) {
 		if len(frames) < want {
 			frames = append(frames, video.Frame{Format: f.Format, Seq: f.Seq, Mono: f.Mono, Data: append([]byte(nil), f.Data...)})

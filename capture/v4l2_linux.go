@@ -33,9 +33,13 @@ const (
 	capDeviceCaps         = 0x80000000 // V4L2_CAP_DEVICE_CAPS: device_caps is filled in
 	capTimePerFrame       = 0x1000     // V4L2_CAP_TIMEPERFRAME, of v4l2_captureparm
 
-	bufTypeVideoCapture = 1 // V4L2_BUF_TYPE_VIDEO_CAPTURE
-	memoryMmap          = 1 // V4L2_MEMORY_MMAP
-	fieldNone           = 1 // V4L2_FIELD_NONE: progressive
+	bufTypeVideoCapture       = 1 // V4L2_BUF_TYPE_VIDEO_CAPTURE
+	bufTypeVideoCaptureMplane = 9 // V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE
+	memoryMmap                = 1 // V4L2_MEMORY_MMAP
+	fieldNone                 = 1 // V4L2_FIELD_NONE: progressive
+	maxPlanes                 = 8 // VIDEO_MAX_PLANES
+
+	frameDiscrete = 1 // V4L2_FRMSIZE_TYPE_DISCRETE, V4L2_FRMIVAL_TYPE_DISCRETE; the others are ranges
 
 	colorspaceJPEG        = 7 // V4L2_COLORSPACE_JPEG, full range unless quantization says otherwise
 	quantizationFullRange = 1 // V4L2_QUANTIZATION_FULL_RANGE
@@ -72,12 +76,77 @@ type v4l2PixFormat struct {
 	xferFunc     uint32 // 44
 }
 
+// v4l2PlanePixFormat is struct v4l2_plane_pix_format, 20 bytes.
+type v4l2PlanePixFormat struct {
+	sizeimage    uint32    // 0
+	bytesperline uint32    // 4
+	_            [6]uint16 // 8
+}
+
+// v4l2PixFormatMplane is struct v4l2_pix_format_mplane, 192 bytes.
+type v4l2PixFormatMplane struct {
+	width        uint32                        // 0
+	height       uint32                        // 4
+	pixelformat  uint32                        // 8
+	field        uint32                        // 12
+	colorspace   uint32                        // 16
+	planes       [maxPlanes]v4l2PlanePixFormat // 20
+	numPlanes    uint8                         // 180
+	flags        uint8                         // 181
+	ycbcrEnc     uint8                         // 182
+	quantization uint8                         // 183
+	xferFunc     uint8                         // 184
+	_            [7]uint8                      // 185
+}
+
 // v4l2Format is struct v4l2_format, 208/204 bytes: its union holds pointers and is aligned like one.
 type v4l2Format struct {
 	typ uint32     // 0
 	_   [0]uintptr // aligns the union: 8/4
 	pix v4l2PixFormat
 	_   [200 - 48]byte
+}
+
+// mplane is the union as formats of several planes use it.
+func (f *v4l2Format) mplane() *v4l2PixFormatMplane {
+	return (*v4l2PixFormatMplane)(unsafe.Pointer(&f.pix))
+}
+
+// v4l2Fmtdesc is struct v4l2_fmtdesc, 64 bytes.
+type v4l2Fmtdesc struct {
+	index       uint32    // 0
+	typ         uint32    // 4
+	flags       uint32    // 8
+	description [32]byte  // 12
+	pixelformat uint32    // 44
+	_           [4]uint32 // 48: mbus_code, reserved
+}
+
+// v4l2Frmsizeenum is struct v4l2_frmsizeenum, 44 bytes. Of a discrete size only the first two of the union count.
+type v4l2Frmsizeenum struct {
+	index       uint32    // 0
+	pixelformat uint32    // 4
+	typ         uint32    // 8
+	minWidth    uint32    // 12: or width
+	maxWidth    uint32    // 16: or height
+	stepWidth   uint32    // 20
+	minHeight   uint32    // 24
+	maxHeight   uint32    // 28
+	stepHeight  uint32    // 32
+	_           [2]uint32 // 36
+}
+
+// v4l2Frmivalenum is struct v4l2_frmivalenum, 52 bytes. Of a discrete interval only the first of the union counts.
+type v4l2Frmivalenum struct {
+	index       uint32    // 0
+	pixelformat uint32    // 4
+	width       uint32    // 8
+	height      uint32    // 12
+	typ         uint32    // 16
+	min         v4l2Fract // 20: or the interval
+	max         v4l2Fract // 28
+	step        v4l2Fract // 36
+	_           [2]uint32 // 44
 }
 
 // v4l2Fract is struct v4l2_fract, 8 bytes.
@@ -103,6 +172,15 @@ type v4l2Requestbuffers struct {
 	_            uint32 // 16: flags and padding
 }
 
+// v4l2Plane is struct v4l2_plane, 64/60 bytes.
+type v4l2Plane struct {
+	bytesused  uint32     // 0: data_offset included
+	length     uint32     // 4
+	offset     uintptr    // 8: the union m, as in v4l2Buffer
+	dataOffset uint32     // 16/12
+	_          [11]uint32 // 20/16
+}
+
 // v4l2Buffer is struct v4l2_buffer, 88/68 bytes. On 32-bit ARM this is the layout with a 32-bit time
 // (VIDIOC_DQBUF_TIME32): its request numbers are chosen by its size, and a monotonic stamp in seconds does not
 // overflow there.
@@ -116,8 +194,8 @@ type v4l2Buffer struct {
 	timecode  [4]uint32    // 40/28: struct v4l2_timecode
 	sequence  uint32       // 56/44
 	memory    uint32       // 60/48
-	offset    uintptr      // 64/52: the union m; the mmap offset is its first 32 bits, as written by a little-endian kernel
-	length    uint32       // 72/56
+	offset    uintptr      // 64/52: the union m; the mmap offset is its first 32 bits, as written by a little-endian kernel, or a pointer to the planes
+	length    uint32       // 72/56: bytes, or planes
 	_         uint32       // 76/60
 	requestFD int32        // 80/64
 }
@@ -125,6 +203,7 @@ type v4l2Buffer struct {
 // The request numbers (linux/videodev2.h, "I O C T L   C O D E S").
 var (
 	vidiocQuerycap  = ioctl.IoR('V', 0, unsafe.Sizeof(v4l2Capability{}))
+	vidiocEnumFmt   = ioctl.IoRW('V', 2, unsafe.Sizeof(v4l2Fmtdesc{}))
 	vidiocGFmt      = ioctl.IoRW('V', 4, unsafe.Sizeof(v4l2Format{}))
 	vidiocSFmt      = ioctl.IoRW('V', 5, unsafe.Sizeof(v4l2Format{}))
 	vidiocReqbufs   = ioctl.IoRW('V', 8, unsafe.Sizeof(v4l2Requestbuffers{}))
@@ -135,6 +214,9 @@ var (
 	vidiocStreamoff = ioctl.IoW('V', 19, unsafe.Sizeof(int32(0)))
 	vidiocGParm     = ioctl.IoRW('V', 21, unsafe.Sizeof(v4l2Streamparm{}))
 	vidiocSParm     = ioctl.IoRW('V', 22, unsafe.Sizeof(v4l2Streamparm{}))
+
+	vidiocEnumFramesizes     = ioctl.IoRW('V', 74, unsafe.Sizeof(v4l2Frmsizeenum{}))
+	vidiocEnumFrameintervals = ioctl.IoRW('V', 75, unsafe.Sizeof(v4l2Frmivalenum{}))
 )
 
 // node is a real device node.
