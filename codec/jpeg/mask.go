@@ -24,6 +24,7 @@ type Masker struct {
 	steps  [2]lumaSteps
 	comps  [3]maskedComponent
 	same   []code // an MCU that repeats the one before
+	lacks  bool   // the tables have no codes for what is to be written
 	w      writer
 	img    video.I420
 }
@@ -130,9 +131,7 @@ func (m *Masker) scan(head, data []byte) ([]byte, error) {
 	if err := d.prepare(&sc); err != nil {
 		return nil, err
 	}
-	if !m.prepare(&sc) {
-		return nil, errRecode
-	}
+	m.prepare(&sc)
 	m.fit(d.frame.width, d.frame.height)
 	m.dark.fit(&d.plan, m.mask)
 	m.header(&sc)
@@ -144,33 +143,30 @@ func (m *Masker) scan(head, data []byte) ([]byte, error) {
 	return out, nil
 }
 
-// prepare makes the tables for the components of a scan. It reports false if black cannot be said with them.
-func (m *Masker) prepare(s *scan) bool {
+// prepare makes the tables for the components of a scan, and notes if black cannot be said with them.
+func (m *Masker) prepare(s *scan) {
 	d := &m.head
+	// Steps larger than this wrap around in libjpeg, as a coefficient has 11 bits.
+	m.lacks = d.plan.quant < 1 || d.plan.quant > 2047
 	for i := range d.plan.blocks {
 		b := &d.plan.blocks[i]
-		c := &m.comps[b.component]
-		switch {
-		case b.component == 0:
-			if d.plan.quant < 1 || d.plan.quant > 2047 { // larger ones wrap around in libjpeg
-				return false
-			}
-			c.black, c.steps = -(1023+d.plan.quant)/d.plan.quant, b.luma
-		case b.component == 2 && b.pair == m.steps[0].from:
-			c.steps = &m.steps[0].step
-		default:
-			t := &m.steps[b.component-1]
-			t.build(b.pair)
-			c.steps = &t.step
+		if b.component == 0 { // has its luma steps
+			continue
 		}
-		b.luma, b.skip = c.steps, nil
+		t := &m.steps[b.component-1]
+		if b.component == 2 && b.pair == m.steps[0].from {
+			t = &m.steps[0]
+		}
+		t.build(b.pair)
+		b.luma, b.skip = &t.step, nil
 	}
+	m.comps[0].black = -(1023 + d.plan.quant) / max(d.plan.quant, 1)
 	for i := range s.n {
-		if c := &s.comp[i]; !d.haveQuant[d.frame.comp[i].quant] || !m.comps[c.index].encode(&d.dc[c.dc], &d.ac[c.ac]) {
-			return false
-		}
+		c := &s.comp[i]
+		ends := m.comps[c.index].encode(&d.dc[c.dc], &d.ac[c.ac])
+		m.lacks = m.lacks || !ends || !d.haveQuant[d.frame.comp[i].quant]
 	}
-	return m.repetition()
+	m.repetition()
 }
 
 // header writes what comes between the tables and the scan's data: the standard tables where the picture relies on them, and the

@@ -1,29 +1,19 @@
 package jpeg
 
-// A maskedComponent is what a Masker needs to pass over a component's blocks, and to write others in their place.
+// A maskedComponent is what a Masker needs to write blocks of a component.
 type maskedComponent struct {
-	steps *[entries]uint32 // as in lumaSteps
 	black int32            // DC coefficient of a black block
 	dc    [16]code         // codes of DC differences by size; of length 0 where there is none
 	eob   code
 }
 
-// encode looks up the codes of a component's tables. It reports false if a block cannot end after its DC coefficient.
+// encode looks up the codes of a component's tables, and reports whether a block can end after its DC coefficient.
 func (c *maskedComponent) encode(dc, ac *huffman) (ok bool) {
 	for size := range c.dc {
 		c.dc[size], _ = dc.code(byte(size))
 	}
 	c.eob, ok = ac.code(0)
 	return ok
-}
-
-// block writes a block that has a DC coefficient alone.
-func (c *maskedComponent) block(w *writer, diff int32) bool {
-	if !w.difference(&c.dc, diff) {
-		return false
-	}
-	w.put(c.eob.code, c.eob.length)
-	return true
 }
 
 // intervals masks the entropy-coded data that data begins with, one restart interval after another.
@@ -45,6 +35,9 @@ func (m *Masker) intervals(data []byte) error {
 		if mcu = end; mcu == total {
 			if marker >= mRST0 && marker <= mRST7 { // more than the picture holds
 				return ErrTruncated
+			}
+			if m.lacks {
+				return errRecode
 			}
 			return nil
 		}
@@ -121,7 +114,8 @@ func (m *Masker) interval(n, mcu, end int, last bool) error {
 					m.w.copy(buf, from, mark)
 					out = before
 				}
-				return m.complete(mcu, end, &out)
+				m.complete(mcu, end, &out)
+				return nil
 			}
 			dc[b.component&3] += diff
 		}
@@ -133,14 +127,9 @@ func (m *Masker) interval(n, mcu, end int, last bool) error {
 			}
 			m.w.copy(buf, from, mark)
 			masked, out = true, before
-			if !m.black(&out) {
-				return errRecode
-			}
+			m.black(&out)
 		case masked:
-			if from = m.resume(buf, mark, &before, &out); from < 0 {
-				return errRecode
-			}
-			masked = false
+			masked, from = false, m.resume(buf, mark, &before, &out)
 		}
 	}
 	at := pos*8 - int(have)
@@ -169,17 +158,23 @@ func padding(b []byte) bool {
 	return true
 }
 
-// black writes a black MCU. It reports false if the tables have no codes for it.
-func (m *Masker) black(dc *forecast) bool {
+// black writes a black MCU.
+func (m *Masker) black(dc *forecast) {
 	for i := range m.head.plan.blocks {
 		n := m.head.plan.blocks[i].component & 3
 		c := &m.comps[n]
-		if !c.block(&m.w, c.black-dc[n]) {
-			return false
-		}
+		m.difference(c, c.black-dc[n])
+		m.w.put(c.eob.code, c.eob.length)
 		dc[n] = c.black
 	}
-	return true
+}
+
+// difference writes a DC difference, or notes that the tables have no code for it: the walk goes on all the same, as damage is to
+// be found before the picture is decoded by somebody who would overlook it.
+func (m *Masker) difference(c *maskedComponent, diff int32) {
+	if !m.w.difference(&c.dc, diff) {
+		m.lacks = true
+	}
 }
 
 // still writes an MCU like the one before: no differences.
@@ -189,15 +184,13 @@ func (m *Masker) still() {
 	}
 }
 
-// repetition makes an MCU without differences, in as few pieces as can be put. It reports false if the tables have no such code.
-func (m *Masker) repetition() bool {
+// repetition makes an MCU without differences, in as few pieces as can be put.
+func (m *Masker) repetition() {
 	m.same = m.same[:0]
 	piece := code{}
 	for i := range m.head.plan.blocks {
 		c := &m.comps[m.head.plan.blocks[i].component]
-		if c.dc[0].length == 0 {
-			return false
-		}
+		m.lacks = m.lacks || c.dc[0].length == 0
 		for _, next := range [...]code{c.dc[0], c.eob} {
 			if piece.length+next.length > 32 {
 				m.same = append(m.same, piece)
@@ -207,11 +200,10 @@ func (m *Masker) repetition() bool {
 		}
 	}
 	m.same = append(m.same, piece)
-	return true
 }
 
 // resume writes the MCU that begins at a bit of buf after masked ones: for each component the first difference is another, the rest is
-// copied. It returns where the MCU ends, and -1 if the tables have no code for a difference.
+// copied. It returns where the MCU ends.
 func (m *Masker) resume(buf []byte, bit int, dc, out *forecast) int {
 	r := readerAt(buf, bit)
 	var begun [4]bool
@@ -224,9 +216,7 @@ func (m *Masker) resume(buf []byte, bit int, dc, out *forecast) int {
 			diff := magnitude(r.acc<<length, uint(size))
 			r.take(length + uint(size))
 			begin = r.at()
-			if !m.w.difference(&m.comps[n].dc, dc[n]+diff-out[n]) {
-				return -1
-			}
+			m.difference(&m.comps[n], dc[n]+diff-out[n])
 			r.block(b, 1, 0)
 		} else {
 			r.block(b, 0, 0)
@@ -237,15 +227,14 @@ func (m *Masker) resume(buf []byte, bit int, dc, out *forecast) int {
 }
 
 // complete writes MCUs for which there is no data: black where the mask touches them, else what came last.
-func (m *Masker) complete(mcu, end int, dc *forecast) error {
+func (m *Masker) complete(mcu, end int, dc *forecast) {
 	for ; mcu < end; mcu++ {
-		if !m.dark.mcus[mcu] {
+		if m.dark.mcus[mcu] {
+			m.black(dc)
+		} else {
 			m.still()
-		} else if !m.black(dc) {
-			return errRecode
 		}
 	}
-	return nil
 }
 
 // readerAt is a reader at a bit of buf.
