@@ -1,10 +1,10 @@
+//go:build cgo
+
 package clip
 
 import (
 	"testing"
 	"time"
-
-	"camward/camio"
 )
 
 func TestAnAlarmMayAskForMoreAfterTheMotionButNotForLess(t *testing.T) {
@@ -29,19 +29,4 @@ func TestNoEventBeginsInTheQuietTimeAfterOne(t *testing.T) {
 	if first := g.fed[80+15+120+15+150].Mono; l[1].Mono < first-6*time.Second {
 		t.Errorf("the second clip begins at %v, its motion at %v", l[1].Mono, first)
 	}
-}
-
-func TestAnAlarmSetsThePaceOfPictures(t *testing.T) {
-	format, data := small(t)
-	cfg := quiet()
-	cfg.Mode = camio.UploadImage
-	g := record(t, cfg, format, data, func(g *rig) {
-		g.r.SetAlarm(Alarm{Every: time.Second / 5})
-		g.play(shot{frames: 30})
-		for range 15 { // 3 s, with time for the writer between
-			g.play(shot{3, true})
-		}
-		g.play(shot{frames: 90})
-	})
-	g.media(camio.KindSnapshot, 15)
 }

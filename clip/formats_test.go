@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,9 +78,15 @@ func accessUnits(t *testing.T, n, gop int) [][]byte {
 	return x264(t, 320, 240, n, gop, "bframes=0")
 }
 
-// x264 makes n pictures with a key picture every gop and cuts them apart at their delimiters.
+var x264s sync.Map
+
+// x264 makes n pictures with a key picture every gop and cuts them apart at their delimiters. They are not to be changed.
 func x264(t *testing.T, width, height, n, gop int, params string) [][]byte {
 	t.Helper()
+	id := fmt.Sprint(width, height, n, gop, params)
+	if l, ok := x264s.Load(id); ok {
+		return slices.Clone(l.([][]byte))
+	}
 	out := output(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", scene(width, height), "-frames:v", fmt.Sprint(n),
 		"-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
 		"-x264-params", fmt.Sprintf("keyint=%d:scenecut=0:aud=1:%s", gop, params), "-f", "h264", "-")
@@ -96,7 +103,8 @@ func x264(t *testing.T, width, height, n, gop int, params string) [][]byte {
 	if len(l) != n {
 		t.Fatalf("%d access units, want %d", len(l), n)
 	}
-	return l
+	x264s.Store(id, l)
+	return slices.Clone(l)
 }
 
 func TestH264PassesThrough(t *testing.T) {

@@ -72,6 +72,21 @@ func TestWithoutAnEncoderAnEventBecomesPicturesOneASecond(t *testing.T) {
 	}
 }
 
+func TestAnAlarmSetsThePaceOfPictures(t *testing.T) {
+	format, data := small(t)
+	cfg := quiet()
+	cfg.Mode = camio.UploadImage
+	g := record(t, cfg, format, data, func(g *rig) {
+		g.r.SetAlarm(Alarm{Every: time.Second / 5})
+		g.play(shot{frames: 30})
+		for range 15 { // 3 s, with time for the writer between
+			g.play(shot{3, true})
+		}
+		g.play(shot{frames: 90})
+	})
+	g.media(camio.KindSnapshot, 15)
+}
+
 func TestConfigReportsEveryFault(t *testing.T) {
 	err := Config{PreRoll: -1, PostRoll: 1, MaxLength: 1, Heartbeat: 1, SnapshotEvery: 1, Bitrate: 1, Mode: "tape", RingBytes: 1, Rotation: 45, JPEGQuality: 101}.Validate()
 	for _, key := range []string{"pre_roll", "post_roll", "max_length", "heartbeat", "snapshot_every", "bitrate", "mode", "ring_bytes", "rotation", "jpeg_quality"} {

@@ -59,7 +59,7 @@ func TestARecordingCutAtAnyByteOfItsLastFragmentsIsRecovered(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			recovered := map[int][]byte{} // by number of whole fragments
+			recovered := map[int][]byte{}                       // by number of whole fragments
 			d, header := &disk{slices.Clone(all)}, int(ends[0]) // Repair changes the header, and cuts
 			last := len(ends)
 			for cut := ends[last-3]; cut <= ends[last-1]; cut++ {
