@@ -22,7 +22,7 @@ type Config struct {
 	//	demo:                             a rendered scene that looks like a camera
 	//	yard.mjpeg, yard.avi, yard.mp4    a recording, replayed in real time
 	//	http://10.0.0.8/snapshot.jpg      a network camera's JPEG, fetched Rate times a second or as often as it can be had,
-	//	https://camera.lan/video.mjpg     or its MJPEG stream (multipart/x-mixed-replace), at the rate it comes
+	//	https://camera.lan/video.mjpg     or its MJPEG stream (multipart/x-mixed-replace), of which at most Rate pictures a second are kept
 	//
 	// The query of an http or https address is the camera's own, and never shown; User and Password have their own keys.
 	// To other sources options follow a question mark, as in "yard.mjpeg?fps=12.5&loop=1":
@@ -36,8 +36,8 @@ type Config struct {
 	Size Size `yaml:"size"`
 
 	// Rate is the pictures per second asked for, 1 to 60, default 15. The device may grant another.
-	// A recording keeps its own; concatenated JPEGs have none and get this one. A network camera's stream comes
-	// as it comes, and of its snapshots no more are fetched than this; the rate that is reached stands in the Status.
+	// A recording keeps its own; concatenated JPEGs have none and get this one. Of a network camera's
+	// faster stream pictures are left out evenly, and of its snapshots no more are fetched; the rate that is reached stands in the Status.
 	Rate float64 `yaml:"rate"`
 
 	// Format is "auto" or one of H264, MJPG, YUYV, NV12, YU12, UYVY, GREY. Auto takes H264 where a second node of the same camera gives

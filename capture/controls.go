@@ -117,8 +117,8 @@ func (c *Camera) SetControls(values map[string]int32) ([]Control, error) {
 	return c.controls()
 }
 
-// KeepControls replaces what is set whenever the camera is opened; one that is open is left as it is. Names that the camera has not are
-// passed over. Safe for concurrent use.
+// KeepControls replaces what is set whenever the camera is opened, beside Config.Controls, which is weaker; a camera that is open is left as
+// it is. Names that the camera has not are passed over. Safe for concurrent use.
 func (c *Camera) KeepControls(values map[string]int32) {
 	c.settings.mu.Lock()
 	defer c.settings.mu.Unlock()
@@ -130,7 +130,13 @@ func (c *Camera) opened(k controller) {
 	c.settings.mu.Lock()
 	defer c.settings.mu.Unlock()
 	c.settings.open = k
-	if len(c.settings.want) == 0 {
+	want := maps.Clone(map[string]int32(c.cfg.Controls))
+	if want == nil {
+		want = c.settings.want
+	} else {
+		maps.Copy(want, c.settings.want)
+	}
+	if len(want) == 0 {
 		return
 	}
 	list, err := k.controls()
@@ -139,7 +145,7 @@ func (c *Camera) opened(k controller) {
 		return
 	}
 	for _, ctl := range inOrder(list) {
-		v, wanted := c.settings.want[ctl.Name]
+		v, wanted := want[ctl.Name]
 		if !wanted {
 			continue
 		}

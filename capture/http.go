@@ -85,6 +85,7 @@ type httpSource struct {
 	begun bool // there was a picture
 	mono  time.Duration
 	pace  pace
+	thin  thinner // of a stream
 }
 
 func newHTTPSource(c *Camera) (*httpSource, error) {
@@ -136,10 +137,12 @@ func (h *httpSource) stream(body io.Reader, boundary string) error {
 			return errors.New("the camera ended the stream")
 		case err != nil:
 			return err
-		default:
+		case h.thin.keep(video.Now(), h.c.cfg.Rate):
 			if err := h.picture(b, "MJPEG stream"); err != nil {
 				return err
 			}
+		default:
+			h.watch.seen()
 		}
 	}
 }

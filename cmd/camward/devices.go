@@ -76,35 +76,3 @@ func snapshotCamera(c *configFlags, camera, source string) (agent.CameraConfig, 
 	}
 	return cam, cam.Config.Validate()
 }
-
-func printDevice(std stdio, d agent.Device) {
-	fmt.Fprintf(std.out, "%s  %s", d.Path, plainLine(d.Card))
-	if d.Driver != "" {
-		fmt.Fprintf(std.out, " (%s)", d.Driver)
-	}
-	fmt.Fprintln(std.out)
-	if d.ByID != "" {
-		fmt.Fprintf(std.out, "  stays the same at another port: %s\n", plainLine(d.ByID))
-	}
-	if d.Problem != "" {
-		fmt.Fprintf(std.out, "  cannot be used: %s\n", d.Problem)
-	}
-	unused := 0
-	for _, f := range d.Formats {
-		if !f.Usable {
-			unused++
-			continue
-		}
-		fmt.Fprintf(std.out, "  %s  %s\n", f.FourCC, f.Name)
-		for _, z := range f.Sizes {
-			size := z.Size.String()
-			if z.Max.Width > 0 {
-				size += " to " + z.Max.String()
-			}
-			fmt.Fprintf(std.out, "    %s at %v pictures per second\n", size, z.Rates)
-		}
-	}
-	if unused > 0 {
-		fmt.Fprintf(std.out, "  and %s that camward does not use\n", count(unused, "format", "formats"))
-	}
-}
