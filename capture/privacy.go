@@ -101,9 +101,11 @@ func (p *privacy) pass(f *video.Frame, i int) *video.Frame {
 	if i < 0 {
 		return f
 	}
-	if f.Format.FourCC == video.H264 && !isKey(f.Data) {
-		f.Release()
-		return nil
+	if f.Format.FourCC == video.H264 {
+		if _, key := content(f.Data); !key {
+			f.Release()
+			return nil
+		}
 	}
 	p.veils[i].close()
 	p.veils = slices.Delete(p.veils, i, i+1)

@@ -26,9 +26,12 @@ func (v *veil) decode(f *video.Frame, pool *video.Pool) (*video.Frame, error) {
 	}
 	s := v.h264
 	gap := f.Seq != s.next
-	if s.next = f.Seq + 1; (gap || !s.running) && !isKey(f.Data) {
-		s.running = false
-		return nil, nil
+	s.next = f.Seq + 1
+	if gap || !s.running {
+		if _, key := content(f.Data); !key {
+			s.running = false
+			return nil, nil
+		}
 	}
 	ok, err := s.dec.Decode(f.Data, &s.img)
 	if s.running = err == nil; !ok || err != nil {
@@ -52,14 +55,4 @@ func (v *veil) close() {
 		v.h264.dec.Close()
 		v.h264 = nil
 	}
-}
-
-// isKey reports whether an access unit holds an IDR picture (ITU-T H.264 table 7-1).
-func isKey(annexB []byte) bool {
-	for nal := range h264.NALs(annexB) {
-		if nal[0]&0x1f == 5 {
-			return true
-		}
-	}
-	return false
 }

@@ -2,8 +2,8 @@ package jpeg
 
 // A maskedComponent is what a Masker needs to write blocks of a component.
 type maskedComponent struct {
-	black int32            // DC coefficient of a black block
-	dc    [16]code         // codes of DC differences by size; of length 0 where there is none
+	black int32    // DC coefficient of a black block
+	dc    [16]code // codes of DC differences by size; of length 0 where there is none
 	eob   code
 }
 
