@@ -13,6 +13,7 @@ import (
 
 	"camward/camio"
 	"camward/camio/profile"
+	"camward/internal/httpauth"
 )
 
 // Bounds of a call to the vendor's firmware.
@@ -154,8 +155,8 @@ func (f call) send(ctx context.Context, c camio.Command) (Answer, error) {
 	if f.cfg.User == "" {
 		return a, ErrPassword
 	}
-	for range 2 { // a nonce may have gone stale
-		authorization, err := authorize(offers, c.Method, c.Path, f.cfg.User, f.cfg.Password)
+	for range 2 { // a nonce may have gone stale; none is used twice, since firmware exists that takes it once
+		authorization, err := offers.Answer(httpauth.Request{Method: c.Method, Target: c.Path, Body: c.Body, User: f.cfg.User, Pass: f.cfg.Password.Reveal()})
 		if err != nil {
 			return a, err
 		}
@@ -164,7 +165,7 @@ func (f call) send(ctx context.Context, c camio.Command) (Answer, error) {
 			f.accepted(err == nil)
 			return a, f.judged(a, err)
 		}
-		if !stale(offers) {
+		if !offers.Stale() {
 			break
 		}
 	}
@@ -202,25 +203,25 @@ func (f call) judged(a Answer, err error) error {
 }
 
 // once makes one HTTP request. offers are those of a 401.
-func (f call) once(ctx context.Context, c camio.Command, authorization string) (a Answer, offers []challenge, err error) {
+func (f call) once(ctx context.Context, c camio.Command, authorization string) (a Answer, offers httpauth.Offers, err error) {
 	r, err := request(ctx, f.scheme, f.host, c, authorization)
 	if err != nil {
-		return Answer{}, nil, err
+		return Answer{}, offers, err
 	}
 	if f.link == nil {
 		r.RequestURI = c.Path // as a server gives it to its handlers
 	}
 	resp, err := f.rt.RoundTrip(r) // not an http.Client: no redirects, no cookies
 	if err != nil {
-		return Answer{}, nil, explain(ctx, f.host, err)
+		return Answer{}, offers, explain(ctx, f.host, err)
 	}
 	defer resp.Body.Close()
 	a.Status = resp.StatusCode
 	a.Body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // a wrong Content-Length is common
-		return a, nil, explain(ctx, f.host, err)
+		return a, offers, explain(ctx, f.host, err)
 	}
-	return a, parseChallenges(resp.Header.Values("WWW-Authenticate")), nil
+	return a, httpauth.Parse(resp.Header.Values("WWW-Authenticate")), nil
 }
 
 // mayTry refuses calls for a while after a wrong password.

@@ -357,29 +357,7 @@ func TestANonceThatServesOnceIsAskedForEachTime(t *testing.T) {
 	}
 }
 
-func TestOffers(t *testing.T) {
-	tests := []struct {
-		fields []string
-		nonce  string
-		basic  bool
-	}{
-		{nil, "", false},
-		{[]string{`Basic realm="x"`}, "", true},
-		{[]string{`Digest realm="x", nonce="1", algorithm=MD4`, `DIGEST realm="x", nonce="2", algorithm=SHA-256`}, "2", false},
-		{[]string{`Basic realm="x", Digest realm="x", nonce="3"`}, "3", true},
-		{[]string{`Digest realm="x", nonce="4", Basic realm="x"`}, "4", true},
-		{[]string{`Digest realm="x"`, "Digest", "Digest ", "digest \xff\"", "\xff\xff\xffDigest x"}, "", false},
-		{[]string{"Negotiate"}, "", false},
-	}
-	for _, tt := range tests {
-		c, basic := offers(tt.fields)
-		if (c == nil) != (tt.nonce == "") || c != nil && c.Nonce != tt.nonce || basic != tt.basic {
-			t.Errorf("%q: got %+v, %v", tt.fields, c, basic)
-		}
-	}
-}
-
-func FuzzOffers(f *testing.F) {
+func FuzzSignIn(f *testing.F) {
 	f.Add(`Digest realm="x", nonce="1", qop="auth, auth-int"`, "/a?b")
 	f.Add(`Basic realm="x", Digest realm=x, nonce=3, algorithm=SHA-256`, "/")
 	f.Fuzz(func(t *testing.T, field, target string) {

@@ -115,19 +115,3 @@ func TestAStaleNonceIsReplacedOnceAndNoneIsUsedTwice(t *testing.T) {
 		t.Error(got)
 	}
 }
-
-func FuzzChallenges(f *testing.F) {
-	f.Add(`Basic realm="x, y=z", Digest realm="NC-336PW", nonce="n1==", opaque="o\"1", algorithm=MD5, qop="auth, auth-int", stale=true`)
-	f.Add(`Digest realm=x nonce=`)
-	f.Add(`Negotiate, ,=,"`)
-	f.Fuzz(func(t *testing.T, field string) {
-		offers := parseChallenges([]string{field})
-		if len(offers) > len(field) {
-			t.Errorf("%d challenges in %q", len(offers), field)
-		}
-		got, err := authorize(offers, "GET", "/", "admin", "hush")
-		if err == nil && (strings.ContainsAny(got, "\r\n") && !strings.ContainsAny(field, "\r\n") || strings.Contains(got, "hush")) {
-			t.Errorf("%q is answered by %q", field, got)
-		}
-	})
-}
