@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pion/rtp/codecs"
 	"go.uber.org/zap"
 
 	"camward/codec/h264"
@@ -21,6 +22,8 @@ const (
 	payloadSize = 1160
 	// keyPause is the least time between key pictures that viewers ask for. One for a new viewer need not wait.
 	keyPause = 500 * time.Millisecond
+	// trialAge is how long it is believed that the board has an encoder, or none.
+	trialAge = time.Minute
 	// crashPause is the least time between a panic of the loop and its next beginning.
 	crashPause = time.Second
 )
@@ -57,6 +60,8 @@ type camera struct {
 	viewers []*viewer // connected
 	wish    wish
 	status  CameraStatus
+	able    bool      // where no encoder is built in: the board has one
+	tried   time.Time // that was found out
 }
 
 func newCamera(name string, src Source, cfg Config, t timing, newEnc h264.Factory, log *zap.Logger) *camera {
@@ -75,10 +80,38 @@ func (c *camera) ready() error {
 	switch {
 	case !ok:
 		return ErrNoPicture
-	case !h264.Available && f.FourCC != video.H264:
+	case f.FourCC != video.H264 && !c.encodes(f):
 		return ErrNoEncoder
 	}
 	return nil
+}
+
+// encodes reports whether there is an encoder. Where none is built in, it depends on the board, and one is made to see; the
+// answer holds for trialAge.
+func (c *camera) encodes(f video.Format) bool {
+	if h264.Available {
+		return true
+	}
+	c.mu.Lock()
+	able, at := c.able, c.tried
+	c.mu.Unlock()
+	if !at.IsZero() && time.Since(at) < trialAge {
+		return able
+	}
+	cfg := h264.Config{Width: 640, Height: 480, Rate: sourceRate(c.cfg, f), Bitrate: ceiling(c.cfg, f)}
+	if f.Width > 0 && f.Height > 0 {
+		cfg.Width, cfg.Height = f.Width, f.Height
+	}
+	enc, err := c.newEnc(cfg)
+	if able = err == nil; able {
+		enc.Close()
+	} else {
+		c.log.Debug("no encoder", zap.Error(err))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.able, c.tried = able, time.Now()
+	return able
 }
 
 // startBitrate is what a new viewer is believed to take until there is an estimate.
@@ -196,7 +229,7 @@ func (c *camera) loop(ctx context.Context) (done bool) {
 			c.crashed(r)
 		}
 	}()
-	s := stream{c: c, coder: coder{newEnc: c.newEnc}}
+	s := stream{c: c, coder: coder{newEnc: c.newEnc}, payloads: codecs.H264Payloader{DisableStapA: true}}
 	var frames <-chan *video.Frame
 	stop := func() {}
 	defer func() {

@@ -28,6 +28,7 @@ type coder struct {
 	cfg     h264.Config // of enc, with the bit rate it was given first
 	bitrate int         // that enc has now
 	fails   int
+	unit    []byte // the last packet's memory
 }
 
 func (c *coder) free() {
@@ -45,7 +46,7 @@ func (c *coder) closeEncoder() {
 	}
 }
 
-// encode makes an access unit of a frame, stamped at, which must grow from call to call.
+// encode makes an access unit of a frame, stamped at, which must grow from call to call. It is valid until the next call.
 func (c *coder) encode(f *video.Frame, at time.Duration, p plan, key bool) (video.Packet, error) {
 	if err := c.decode(f); err != nil {
 		return video.Packet{}, fmt.Errorf("decode %v picture: %w", f.Format.FourCC, err)
@@ -53,7 +54,7 @@ func (c *coder) encode(f *video.Frame, at time.Duration, p plan, key bool) (vide
 	if err := c.ready(f.Format.Rate, p); err != nil {
 		return video.Packet{}, fmt.Errorf("prepare encoder: %w", err)
 	}
-	packet, err := c.enc.EncodeTo(nil, &c.img, at, f.Seq, key)
+	packet, err := c.enc.EncodeTo(c.unit, &c.img, at, f.Seq, key)
 	if err != nil {
 		if c.fails++; c.fails >= maxEncoderErrors {
 			c.closeEncoder()
@@ -61,6 +62,7 @@ func (c *coder) encode(f *video.Frame, at time.Duration, p plan, key bool) (vide
 		return video.Packet{}, fmt.Errorf("encode picture: %w", err)
 	}
 	c.fails = 0
+	c.unit = packet.Data
 	return packet, nil
 }
 

@@ -101,6 +101,21 @@ func TestAKeyPictureFollowsALossButNotMoreThanTwoASecond(t *testing.T) {
 	}
 }
 
+func TestACameraThatEncodesIsAskedForTheKeyPicturesThatItsViewersNeed(t *testing.T) {
+	src := newScene(t, video.H264, 320, 240, 30) // which makes none by itself
+	r := newRig(t, src, nil)
+	w := r.watch(nil)
+	w.moves()
+	r.watch(nil).moves()
+	before := w.keys.Load()
+	w.pli()
+	r.wait("a key picture after a PLI", func() bool { return w.keys.Load() > before })
+	w.moves()
+	if made := r.made.Load(); made != 0 {
+		t.Errorf("%d encoders were made for a camera that encodes", made)
+	}
+}
+
 func TestOneViewerTooManyIsAskedToComeBack(t *testing.T) {
 	r := newRig(t, newScene(t, video.YU12, 320, 240, 30), func(s *Server) { s.cfg.MaxViewers = 2 })
 	r.watch(nil).next()

@@ -40,6 +40,14 @@ type scene struct {
 	fourcc video.FourCC
 	w, h   int
 	rate   float64
+	asked  atomic.Int32 // key pictures, of a camera that encodes
+	key    atomic.Bool  // the next is one
+}
+
+// RequestKey implements KeyRequester.
+func (s *scene) RequestKey() {
+	s.asked.Add(1)
+	s.key.Store(true)
 }
 
 func (s *scene) Subscribe(depth int) (<-chan *video.Frame, func()) {
@@ -81,7 +89,7 @@ func (s *scene) play(ctx context.Context, t testing.TB) {
 	var enc *h264.Encoder
 	if s.fourcc == video.H264 {
 		var err error
-		if enc, err = h264.NewEncoder(h264.Config{Width: s.w, Height: s.h, Rate: s.rate, Bitrate: 1_000_000, KeyInterval: 10}); err != nil {
+		if enc, err = h264.NewEncoder(h264.Config{Width: s.w, Height: s.h, Rate: s.rate, Bitrate: 1_000_000}); err != nil {
 			t.Error(err)
 			return
 		}
@@ -127,7 +135,7 @@ func (s *scene) picture(n uint32, enc *h264.Encoder) ([]byte, error) {
 	case video.MJPEG:
 		return jpeg.Encode(nil, &img, 85)
 	case video.H264:
-		p, err := enc.Encode(&img, time.Duration(n)*time.Second/time.Duration(s.rate), uint64(n), false)
+		p, err := enc.Encode(&img, time.Duration(n)*time.Second/time.Duration(s.rate), uint64(n), s.key.Swap(false))
 		return p.Data, err
 	}
 	return append(append(img.Y, img.U...), img.V...), nil

@@ -22,7 +22,7 @@ type CameraStatus struct {
 	Encoding bool         `json:"encoding"` // or passing on the camera's own H.264
 	Format   video.Format `json:"source"`   // of the camera; zero until someone watched
 	Bitrate  int          `json:"bitrate"`  // made, bits per second, of the last half second
-	Target   int          `json:"target"`   // wanted, bits per second
+	Target   int          `json:"target"`   // wanted, bits per second; 0 where the camera encodes
 	Rate     float64      `json:"rate"`     // pictures per second made
 	Pictures uint64       `json:"pictures"` // made
 	Keys     uint64       `json:"keys"`     // key pictures among them

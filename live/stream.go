@@ -7,7 +7,6 @@ import (
 	"github.com/pion/rtp/codecs"
 	"go.uber.org/zap"
 
-	"camward/codec/h264"
 	"camward/video"
 )
 
@@ -15,13 +14,14 @@ import (
 type stream struct {
 	c        *camera
 	coder    coder
-	payloads codecs.H264Payloader
+	payloads codecs.H264Payloader // copies what it is given
 	time     timeline
 	last     *video.Frame // the newest, to begin with when a viewer comes; never H.264
 	plan     plan
 	thinner  thinner
+	passes   bool      // the camera encodes
 	keyAt    time.Time // of the last key picture
-	sps, pps []byte    // of an H.264 camera
+	own      passed    // of a camera that encodes
 	fault    string    // logged last
 
 	bytes, pictures uint64 // since measured
@@ -48,9 +48,8 @@ func (s *stream) take(f *video.Frame) {
 	s.format(f.Format)
 	if f.Format.FourCC == video.H264 {
 		defer f.Release()
-		if len(viewers) > 0 {
-			s.pass(viewers, f)
-		}
+		s.forget()
+		s.pass(viewers, f)
 		return
 	}
 	s.forget()
@@ -64,11 +63,16 @@ func (s *stream) take(f *video.Frame) {
 	}
 }
 
-// again encodes the last picture once more as a key picture, so that a new viewer need not wait for the next.
+// again encodes the last picture once more as a key picture, so that a new viewer need not wait for the next. A camera that
+// encodes is asked for one.
 func (s *stream) again() {
-	_, viewers, _ := s.c.state()
-	if s.last != nil && len(viewers) > 0 {
+	_, viewers, w := s.c.state()
+	switch {
+	case len(viewers) == 0:
+	case s.last != nil:
 		s.encode(viewers, s.last, s.time.again(s.last.Mono), true)
+	case s.passes:
+		s.requestKey(w)
 	}
 }
 
@@ -80,6 +84,7 @@ func (s *stream) format(f video.Format) {
 	same := s.c.status.Format == f
 	s.c.status.Format = f
 	s.c.mu.Unlock()
+	s.passes = f.FourCC == video.H264
 	if !same || s.plan.bitrate == 0 {
 		s.plan = makePlan(s.c.cfg, f, s.worst(), plan{})
 	}
@@ -103,20 +108,6 @@ func (s *stream) encode(viewers []*viewer, f *video.Frame, at time.Duration, key
 		return
 	}
 	s.send(viewers, p.Data, at, p.Key)
-}
-
-// pass hands out a picture that the camera has encoded.
-func (s *stream) pass(viewers []*viewer, f *video.Frame) {
-	data, key := f.Data, false
-	for nal := range h264.NALs(f.Data) {
-		key = key || nal[0]&0x1f == 5 // an IDR slice (7.4.1)
-	}
-	if sps, pps := h264.ParameterSets(f.Data); sps != nil && pps != nil {
-		s.sps, s.pps = slices.Clone(sps), slices.Clone(pps)
-	} else if key && s.sps != nil {
-		data = slices.Concat([]byte{0, 0, 0, 1}, s.sps, []byte{0, 0, 0, 1}, s.pps, f.Data)
-	}
-	s.send(viewers, data, s.time.at(f.Mono), key)
 }
 
 func (s *stream) send(viewers []*viewer, annexB []byte, at time.Duration, key bool) {
@@ -167,6 +158,9 @@ func (s *stream) adjust() {
 		s.plan = makePlan(c.cfg, c.status.Format, worst, s.plan)
 	}
 	c.status.Bitrate, c.status.Rate, c.status.Target = 0, 0, s.plan.bitrate
+	if s.passes {
+		c.status.Target = 0 // the camera decides
+	}
 	if elapsed > 0 && elapsed < 60 {
 		c.status.Bitrate, c.status.Rate = int(bits/elapsed), pictures/elapsed
 	}
