@@ -20,21 +20,34 @@ func BenchmarkAgent(b *testing.B) {
 	b.Run("yardstick=ffmpeg-recording", func(b *testing.B) { benchFFmpeg(b, moving) })
 }
 
-// benchRecording makes 20 s of 640x480 at 15 fps: a detailed picture with sensor noise, and a box that wanders in one of them.
+// benchRecording makes 20 s of 640x480 at 15 fps in 4:2:0: a detailed picture with sensor noise, and a box that wanders in one of them.
 func benchRecording(b *testing.B, kind string) string {
 	b.Helper()
-	out := filepath.Join(b.TempDir(), kind+".mjpeg")
-	graph := "mandelbrot=s=640x480:r=15,trim=end_frame=1,loop=loop=299:size=1,setpts=N/15/TB,noise=alls=4:allf=t[bg]"
+	return makeRecording(b, kind, 640, 480, "-c:v", "mjpeg", "-q:v", "5", "-pix_fmt", "yuvj420p", "-f", "mjpeg") + "?fps=15&loop=1"
+}
+
+// movingRecording makes the same of a size with a box that wanders, in 4:2:2 as webcams send it. It never ends.
+func movingRecording(tb testing.TB, width, height int) string {
+	tb.Helper()
+	return makeRecording(tb, "moving", width, height, "-c:v", "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj422p", "-f", "mjpeg") + "?fps=15&loop=1"
+}
+
+// makeRecording makes 20 s at 15 fps in the form that ffmpeg's options say.
+func makeRecording(tb testing.TB, kind string, width, height int, form ...string) string {
+	tb.Helper()
+	out := filepath.Join(tb.TempDir(), fmt.Sprintf("%s-%d", kind, width))
+	graph := fmt.Sprintf("mandelbrot=s=%dx%d:r=15,trim=end_frame=1,loop=loop=299:size=1,setpts=N/15/TB,noise=alls=4:allf=t[bg]", width, height)
 	if kind == "moving" {
-		graph += ";color=c=gray:s=80x160:r=15[box];[bg][box]overlay=x='280+240*sin(t)':y=200:shortest=0,trim=end=20[out]"
+		graph += fmt.Sprintf(";color=c=gray:s=%dx%d:r=15[box];[bg][box]overlay=x='%d*(0.44+0.375*sin(t))':y=%d:shortest=0,trim=end=20[out]",
+			width/8, height/3, width, height*5/12)
 	} else {
 		graph += ";[bg]copy[out]"
 	}
-	cmd := exec.Command("ffmpeg", "-v", "error", "-y", "-filter_complex", graph, "-map", "[out]", "-t", "20", "-c:v", "mjpeg", "-q:v", "5", "-pix_fmt", "yuvj420p", "-f", "mjpeg", out)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("ffmpeg: %v: %s", err, text)
+	args := append([]string{"-v", "error", "-y", "-filter_complex", graph, "-map", "[out]", "-t", "20"}, form...)
+	if text, err := exec.Command("ffmpeg", append(args, out)...).CombinedOutput(); err != nil {
+		tb.Fatalf("ffmpeg: %v: %s", err, text)
 	}
-	return out + "?fps=15&loop=1"
+	return out
 }
 
 const benchLength = 20 * time.Second
