@@ -105,6 +105,8 @@ func boot(t *testing.T, m Machine, job Job) {
 		t.Logf("console of %s:\n%s", m.Name, &console)
 		agent, _ := os.ReadFile(filepath.Join(job.Share, "agent.log"))
 		t.Logf("the agent's log:\n%s", agent)
+		kernel, _ := os.ReadFile(filepath.Join(job.Share, "dmesg"))
+		t.Logf("the kernel's log:\n%s", kernel)
 	}
 	if err != nil {
 		t.Fatal(err)

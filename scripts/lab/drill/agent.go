@@ -82,13 +82,13 @@ func (a *agent) read(r io.Reader, log io.WriteCloser) {
 	}
 }
 
-// shorten makes of a line in JSON what a person needs of it. Lines of parts that are not cameras are left out.
+// shorten makes of a line in JSON what a person needs of it. Lines that are not about a camera's pictures are left out.
 func shorten(line []byte) string {
 	var f struct {
 		Level, Msg, Error, Component, Card, Format, Device, Reason string
 		Camera                                                     string
 	}
-	if json.Unmarshal(line, &f) != nil || f.Camera == "" {
+	if json.Unmarshal(line, &f) != nil || f.Camera == "" || strings.Contains(f.Msg, "cloud") {
 		return ""
 	}
 	text := f.Level + ": " + f.Msg

@@ -66,7 +66,7 @@ func (d *drill) bandwidth() error {
 	if err != nil {
 		return err
 	}
-	// Of 640x480 YUYV at 30, 15, 10 and 5 pictures a second, which take 2304, 1152, 768 and 384 bytes a microframe, the bus carries the last.
+	// Of 320x240 YUYV at 30, 15, 10 and 5 pictures a second, which take 2304, 1152, 768 and 384 bytes a microframe, the bus carries the last.
 	if err := w.do("budget 512", "plug"); err != nil {
 		return err
 	}
@@ -74,18 +74,18 @@ func (d *drill) bandwidth() error {
 	if err != nil {
 		return err
 	}
-	seen := probe(node, "YUYV", "640x480", time.Second).result()
+	seen := probe(node, "YUYV", "320x240", time.Second).result()
 	for _, step := range []struct {
 		budget, want, size string
 		rate               float64
-	}{{"512", "a lower rate", "640x480", 5}, {"192", "a smaller size too", "320x240", 5}} {
+	}{{"512", "a lower rate", "320x240", 5}, {"192", "a smaller size too", "160x120", 10}} {
 		if d.quick && step.budget != "512" {
 			continue
 		}
 		if err := w.do("budget " + step.budget); err != nil {
 			return err
 		}
-		a, err := d.start("name: bandwidth, source: " + node + ", format: YUYV, size: 640x480, rate: 30, clip: {heartbeat: 0s}")
+		a, err := d.start("name: bandwidth, source: " + node + ", format: YUYV, size: 320x240, rate: 30, clip: {heartbeat: 0s}")
 		if err != nil {
 			return err
 		}
@@ -117,14 +117,10 @@ func (d *drill) h264() error {
 	if err := w.do("plug"); err != nil {
 		return err
 	}
-	if err := until(20*time.Second, "two nodes", func() bool { return len(nodesOf(cardA)) == 2 }); err != nil {
+	if err := until(20*time.Second, "a node with H.264", func() bool { return len(indexed(cardA, "2")) == 1 }); err != nil {
 		return err
 	}
-	node, err := w.node()
-	if err != nil {
-		return err
-	}
-	a, err := d.start("name: h264, source: " + node + ", rate: 10, size: 640x480, clip: {pre_roll: 2s, post_roll: 2s, heartbeat: 0s}")
+	a, err := d.start("name: h264, source: 'serial:0264', rate: 10, size: 640x480, clip: {pre_roll: 2s, post_roll: 2s, heartbeat: 0s}")
 	if err != nil {
 		return err
 	}

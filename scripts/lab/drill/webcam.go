@@ -76,14 +76,17 @@ func (w *webcam) node() (path string, err error) {
 	return path, err
 }
 
-// nodesOf lists the nodes of a card that give pictures, not those that carry metadata.
-func nodesOf(card string) (paths []string) {
+// nodesOf lists the first node of each device of a card, which gives pictures; its others carry metadata or a second stream.
+func nodesOf(card string) []string { return indexed(card, "0") }
+
+// indexed lists a card's nodes by their place in the device. uvcvideo counts streams and their metadata alike, so a second stream has index 2.
+func indexed(card, index string) (paths []string) {
 	found, _ := filepath.Glob("/sys/class/video4linux/video*")
 	for _, dir := range found {
 		name, _ := os.ReadFile(filepath.Join(dir, "name"))
-		index, _ := os.ReadFile(filepath.Join(dir, "index"))
+		at, _ := os.ReadFile(filepath.Join(dir, "index"))
 		dev := "/dev/" + filepath.Base(dir)
-		if _, err := os.Stat(dev); err == nil && strings.HasPrefix(string(name), card) && strings.TrimSpace(string(index)) == "0" {
+		if _, err := os.Stat(dev); err == nil && strings.HasPrefix(string(name), card) && strings.TrimSpace(string(at)) == index {
 			paths = append(paths, dev)
 		}
 	}

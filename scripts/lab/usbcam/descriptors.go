@@ -38,14 +38,14 @@ type size struct{ width, height int }
 // bytes is what an uncompressed picture of the size takes.
 func (s size) bytes() int { return s.width * s.height * 2 }
 
-var vga, qvga = size{640, 480}, size{320, 240}
+var vga, qvga, qqvga = size{640, 480}, size{320, 240}, size{160, 120}
 
 // The cameras that there are.
 var shapes = map[string][]streamShape{
 	// MJPEG and YUYV over a bulk endpoint.
 	"plain": {{formats: []format{{codingMJPEG, []size{vga}}, {codingYUYV, []size{vga}}}}},
-	// The same over an isochronous endpoint, and smaller.
-	"isochronous": {{isochronous: true, formats: []format{{codingMJPEG, []size{vga}}, {codingYUYV, []size{vga, qvga}}}}},
+	// Smaller, over an isochronous endpoint.
+	"isochronous": {{isochronous: true, formats: []format{{codingYUYV, []size{qvga, qqvga}}}}},
 	// A second interface with H.264.
 	"h264": {{formats: []format{{codingMJPEG, []size{vga}}}}, {formats: []format{{codingH264, []size{vga}}}}},
 }

@@ -1,9 +1,9 @@
 // Command usbcam is a USB webcam in user space, plugged into the running kernel through vhci_hcd
-// (USB/IP), so that uvcvideo sees real hardware: UVC 1.0, 640x480 at 30, 15, 10 or 5 pictures a second. It runs in the lab's guest, as root.
+// (USB/IP), so that uvcvideo sees real hardware: UVC 1.0, at 30, 15, 10 or 5 pictures a second. It runs in the lab's guest, as root.
 //
 //	usbcam -film film.mjpeg -walk 35,25,105,2 -shown shown.txt -commands FIFO
 //
-// There are three shapes: "plain" with MJPEG and YUYV over a bulk endpoint, "isochronous" with the same, and YUYV in 320x240 too, over an endpoint with
+// There are three shapes: "plain" with MJPEG and YUYV in 640x480 over a bulk endpoint, "isochronous" with YUYV in 320x240 and 160x120 over an endpoint with
 // alternate settings, and "h264" with a second video streaming interface, whose pictures are the file -h264 (made with access unit delimiters).
 //
 // Pictures are sent in order, each once; the file shown gets a line for each one sent: number,

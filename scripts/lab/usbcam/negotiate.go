@@ -42,14 +42,14 @@ func (s streamShape) probe(v setting) []byte {
 		u32(uint32(s.size(v).bytes())), u32(uint32(s.payload(v))))
 }
 
-// payload is the largest payload of the setting. Over an isochronous endpoint that is what a microframe (8000 a second) has to carry.
+// overstated is how many times the bandwidth that it needs a camera asks for. Many real ones do; here it is for the emulated kernel, which does not
+// handle a transfer for each 32 microframes as fast as they would come.
+const overstated = 4
+
+// payload is the largest payload of the setting. Over an isochronous endpoint that is what a microframe (8000 a second) is to carry.
 func (s streamShape) payload(v setting) int {
 	if !s.isochronous {
 		return maxPayload
 	}
-	bytes := s.size(v).bytes()
-	if s.coding(v) == codingMJPEG {
-		bytes /= 8
-	}
-	return int(int64(bytes)*10_000_000/int64(v.interval)/8000) + 1 + payloadHeader
+	return int(int64(s.size(v).bytes())*overstated*10_000_000/int64(v.interval)/8000) + 1 + payloadHeader
 }

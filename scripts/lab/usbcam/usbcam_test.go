@@ -26,7 +26,7 @@ func TestConfigurationIsAChainOfDescriptors(t *testing.T) {
 		want  []byte
 	}{
 		{"plain", slices.Concat(units, bulk)},
-		{"isochronous", slices.Concat(units, bulk[:8], []byte{descClass}, bytes.Repeat([]byte{descInterface, descEndpoint}, len(alternates)))},
+		{"isochronous", slices.Concat(units, bulk[:6], bytes.Repeat([]byte{descInterface, descEndpoint}, len(alternates)))},
 		{"h264", slices.Concat(units, []byte{descClass}, bulk[:5], bulk[8:], bulk[:5], bulk[8:])},
 	}
 	for _, tt := range tests {
@@ -62,9 +62,9 @@ func TestConfigurationIsAChainOfDescriptors(t *testing.T) {
 func TestNegotiationGrantsWhatTheCameraHas(t *testing.T) {
 	tests := []struct{ asked, want setting }{
 		{setting{1, 1, 333333}, setting{1, 1, 333333}},
-		{setting{2, 1, 1000000}, setting{2, 1, 1000000}},
-		{setting{2, 2, 1000000}, setting{2, 2, 1000000}},
-		{setting{1, 2, 1000000}, setting{1, 1, 1000000}},
+		{setting{1, 2, 1000000}, setting{1, 2, 1000000}},
+		{setting{1, 3, 1000000}, setting{1, 1, 1000000}},
+		{setting{2, 1, 1000000}, setting{1, 1, 1000000}},
 		{setting{1, 1, 400000}, setting{1, 1, 333333}},
 		{setting{1, 1, 1}, setting{1, 1, 333333}},
 		{setting{1, 1, 9999999}, setting{1, 1, 2000000}},
@@ -97,7 +97,7 @@ func TestBandwidthBeyondTheBudgetIsRefused(t *testing.T) {
 		v    setting
 		want int
 	}{
-		{setting{2, 1, 333333}, 2304}, {setting{2, 1, 2000000}, 384}, {setting{2, 2, 333333}, 576}, {setting{1, 1, 333333}, 288},
+		{setting{1, 1, 333333}, 2304}, {setting{1, 1, 2000000}, 384}, {setting{1, 2, 333333}, 576},
 	}
 	for _, tt := range tests {
 		if got := c.shape.streams[0].payload(tt.v) - payloadHeader; got < tt.want || got > tt.want+1 {
