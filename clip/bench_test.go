@@ -79,17 +79,7 @@ func (g *benchRig) feed(moving bool) {
 // work does what the worker has to do until it would wait.
 func (g *benchRig) work() {
 	for {
-		t := g.r.nextTask(g.w.codec.used())
-		switch t.kind {
-		case taskStill:
-			g.w.writeStill(t.still)
-		case taskEncode:
-			g.w.encode(t)
-		case taskFinish:
-			g.w.close(t.event, 0)
-		case taskFree:
-			g.w.codec.free()
-		default:
+		if t := g.r.nextTask(g.w.codec.used()); t.kind == taskNone || !g.w.do(t) {
 			return
 		}
 	}

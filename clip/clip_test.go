@@ -265,7 +265,12 @@ func TestFramesStillQueuedBelongToTheClip(t *testing.T) {
 }
 
 func TestACameraThatIsLostFinishesTheOpenClip(t *testing.T) {
-	format, data := small(t)
+	for name, c := range cameras(t) {
+		t.Run(name, func(t *testing.T) { lostCamera(t, c.format, c.data) })
+	}
+}
+
+func lostCamera(t *testing.T, format video.Format, data [][]byte) {
 	g := record(t, quiet(), format, data, func(g *rig) {
 		g.play(shot{frames: 80}, shot{20, true})
 		g.r.CameraLost()
@@ -280,8 +285,17 @@ func TestACameraThatIsLostFinishesTheOpenClip(t *testing.T) {
 		g.play(shot{frames: 30}, shot{15, true}, shot{frames: 90})
 	})
 	l := g.clips(2)
-	checkClip(t, l[0], g.taken(g.fed[80].Mono-5*time.Second, g.fed[99].Mono))
-	checkClip(t, l[1], g.taken(g.fed[100].Mono, g.fed[144].Mono+5*time.Second))
+	from := g.fed[80].Mono - 5*time.Second
+	if format.FourCC != video.MJPEG {
+		from = l[0].Mono // the last key picture before
+	}
+	checkClip(t, l[0], g.taken(from, g.fed[99].Mono))
+	back := slices.IndexFunc(g.fed, func(f *video.Frame) bool { return f.Mono == l[1].Mono })
+	if back < 100 || back > 105 || l[0].Mono > g.fed[80].Mono-5*time.Second+step { // an H.264 camera's first key picture
+		t.Errorf("the clips begin at %v and %v", l[0].Mono, l[1].Mono)
+	}
+	checkClip(t, l[1], g.taken(l[1].Mono, g.fed[144].Mono+5*time.Second))
+	g.postersOf(l)
 }
 
 func TestAChangeOfSizeBeginsANewClipOfTheSameEvent(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"camward/camio"
 	"camward/codec/h264"
 	"camward/video"
 )
@@ -123,4 +124,105 @@ func TestAnH264CameraThatIsGivenAnotherFormatGoesOnWithoutAGap(t *testing.T) {
 	l := g.clips(2)
 	checkSeamless(t, l, g.taken(l[0].Mono, g.fed[149].Mono+5*time.Second))
 	g.postersOf(l)
+}
+
+// A lateEncoder is hardware that gives the key picture asked for some pictures later.
+type lateEncoder struct {
+	encoder
+	asked *int
+}
+
+func (e lateEncoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
+	if key || *e.asked > 0 {
+		*e.asked++
+	}
+	key = *e.asked > 4
+	if key {
+		*e.asked = 0
+	}
+	return e.encoder.EncodeTo(buf, img, mono, seq, key)
+}
+
+func TestAnEncoderWhoseKeyPicturesComeLateLosesNone(t *testing.T) {
+	for name, c := range cameras(t) {
+		if c.format.FourCC == video.H264 {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			cfg := quiet()
+			cfg.MaxLength, cfg.PreRoll, cfg.PostRoll = 5*time.Second, time.Second, time.Second
+			g := bubble(t, cfg, c.format, c.data, func(g *rig) {
+				g.r.newEncoder = func(c h264.Config) (encoder, error) {
+					e, err := newEncoder(c)
+					return lateEncoder{e, new(int)}, err
+				}
+				g.run(func() {
+					for i := range 40 {
+						g.play(shot{10, i >= 4 && i < 20 || i >= 30 && i < 32})
+					}
+				})
+			})
+			l := g.spool.of(camio.KindClip)
+			for i, clip := range l {
+				if clip.Event != l[0].Event { // the second begins with an encoder still warm
+					checkSeamless(t, l[:i], g.taken(l[0].Mono, g.fed[199].Mono+cfg.PostRoll))
+					checkSeamless(t, l[i:], g.taken(l[i].Mono, g.fed[319].Mono+cfg.PostRoll))
+					if clip.Mono > g.fed[300].Mono-cfg.PreRoll+step {
+						t.Errorf("the clip begins at %v, the motion at %v", clip.Mono, g.fed[300].Mono)
+					}
+					break
+				}
+			}
+			if st := g.r.Status(); st.LastError != "" || len(l) < 4 {
+				t.Errorf("%d clips, status %+v", len(l), st)
+			}
+		})
+	}
+}
+
+// A switchingEncoder is hardware that fails after some pictures, with software behind it.
+type switchingEncoder struct {
+	encoder
+	cfg  h264.Config
+	left *int
+}
+
+func (e *switchingEncoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, seq uint64, key bool) (video.Packet, error) {
+	if *e.left--; *e.left == 0 {
+		e.encoder.Close()
+		e.cfg.FullRange = !e.cfg.FullRange // another SPS
+		var err error
+		if e.encoder, err = newEncoder(e.cfg); err != nil {
+			return video.Packet{}, err
+		}
+	}
+	return e.encoder.EncodeTo(buf, img, mono, seq, key)
+}
+
+func TestASwitchToAnotherEncoderBeginsANewClipWithoutAGap(t *testing.T) {
+	for name, c := range cameras(t) {
+		if c.format.FourCC == video.H264 {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			g := bubble(t, quiet(), c.format, c.data, func(g *rig) {
+				left := 100
+				g.r.newEncoder = func(c h264.Config) (encoder, error) {
+					e, err := newEncoder(c)
+					return &switchingEncoder{e, c, &left}, err
+				}
+				g.run(func() {
+					for i := range 30 {
+						g.play(shot{10, i < 15})
+					}
+				})
+			})
+			l := g.clips(2)
+			checkSeamless(t, l, g.taken(l[0].Mono, g.fed[149].Mono+5*time.Second))
+			g.postersOf(l)
+			if st := g.r.Status(); st.LastError != "" || l[1].Mono != g.fed[99].Mono {
+				t.Errorf("status %+v, the second clip begins at %v", st, l[1].Mono-origin)
+			}
+		})
+	}
 }

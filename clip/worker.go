@@ -186,14 +186,20 @@ func (w *worker) encode(t task) {
 		w.r.count(DropSpool)
 		return
 	}
-	if c := w.file; c != nil && f.Mono-c.start+c.step/2 >= w.r.cfg.MaxLength { // at the picture nearest to it
-		w.close(t.event, f.Mono)
+	c := w.file
+	full := c != nil && f.Mono-c.start+c.step/2 >= w.r.cfg.MaxLength // at the picture nearest to it
+	p, err := w.codec.encode(f, c == nil || full)
+	if err == nil && c == nil && !p.Key { // hardware may give the key picture later, but begins with one
+		w.codec.closeEncoder()
+		p, err = w.codec.encode(f, true)
 	}
-	p, err := w.codec.encode(f, w.file == nil)
 	w.used(f.Mono)
 	if err != nil {
 		w.refused(t.stream, err)
 		return
+	}
+	if full && p.Key {
+		w.close(t.event, p.Mono)
 	}
 	w.write(t.event, nil, p)
 	w.offer(t.event, t.pic)
