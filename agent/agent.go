@@ -25,6 +25,7 @@ import (
 	"camward/provision"
 	"camward/uploader"
 	"camward/uploader/dropfolder"
+	"camward/video"
 	"camward/web"
 	"camward/web/mdns"
 	"camward/web/mqtt"
@@ -117,7 +118,9 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 // newCameras wires the pipelines. They share the board's one hardware encoder, and what is known of it.
 func (a *Agent) newCameras() error {
 	a.encode = m2m.ForBoard(a.log).NewEncoder
+	shared := newMemory(a.cfg.Memory, a.cfg.Cameras, os.DirFS("/"), a.log)
 	for i, c := range a.cfg.Cameras {
+		c.Clip.RingBytes = shared.ring(c.Clip.RingBytes)
 		err := a.boardPictures(&c)
 		var p *pipeline
 		if err == nil {
@@ -128,6 +131,7 @@ func (a *Agent) newCameras() error {
 		}
 		p.recorder.SetEncoder(a.encode)
 		p.recorder.SetClock(a.clock.Wall)
+		p.granted = func(f video.Format) { shared.granted(i, f) }
 		a.cameras = append(a.cameras, p)
 	}
 	return nil

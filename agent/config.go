@@ -46,7 +46,10 @@ type Config struct {
 	MDNS      bool        `yaml:"mdns"`
 	Schedules Schedules   `yaml:"schedules"` // hours that a command may restrict recording to
 	Board     BoardConfig `yaml:"board"`
-	Log       LogConfig   `yaml:"log"`
+	// Memory is what the agent may use of it, a goal for the garbage collector: 24MiB and more; 0, the default, is a quarter of what the
+	// machine or the control group has, 32MiB to 256MiB.
+	Memory uploader.Bytes `yaml:"memory"`
+	Log    LogConfig      `yaml:"log"`
 }
 
 // CloudConfig says where recordings go and who is asked for commands.
@@ -169,6 +172,7 @@ func (c Config) Validate() error {
 		c.validateListen(),
 		c.Schedules.validate(),
 		c.Board.Validate(),
+		validateMemory(c.Memory),
 		c.Log.validate(),
 	}
 	if !filepath.IsAbs(c.StateDir) {

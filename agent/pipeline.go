@@ -47,9 +47,10 @@ type pipeline struct {
 	settings atomic.Pointer[motion.Config] // of the detector, to be taken before the next picture is looked at; nil: they are
 	schedule atomic.Pointer[Schedule]      // outside of which nothing is recorded; nil: none
 
-	report func(found bool, at time.Time, reason string) // to the cloud; nil: to nobody
-	wall   func(mono time.Duration) (time.Time, bool)    // nil: no clock is trusted
-	losses atomic.Uint64                                 // how often the camera was lost
+	report  func(found bool, at time.Time, reason string) // to the cloud; nil: to nobody
+	wall    func(mono time.Duration) (time.Time, bool)    // nil: no clock is trusted
+	granted func(video.Format)                            // told what the camera sends; nil: nobody asks
+	losses  atomic.Uint64                                 // how often the camera was lost
 
 	mu     sync.Mutex
 	motion MotionStatus
@@ -130,6 +131,9 @@ func (p *pipeline) capture(ctx context.Context) error {
 func (p *pipeline) changed(c capture.Change) {
 	reason := ""
 	if c.Found {
+		if p.granted != nil {
+			p.granted(c.Format)
+		}
 		reason = strings.TrimSpace(c.Card + " " + c.Format.String())
 	} else {
 		p.recorder.CameraLost()
