@@ -92,7 +92,7 @@ func (t target) compile(ctx context.Context, pkg, file, version string) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	overlay, err := withoutGob(ctx, tmp)
+	overlay, err := withSmaller(ctx, tmp)
 	if err != nil {
 		return err
 	}

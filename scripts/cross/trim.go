@@ -31,6 +31,9 @@ func inlining() []string {
 //go:embed trim/gob.txt
 var gobSource []byte
 
+//go:embed trim/idna.txt
+var idnaSource []byte
+
 //go:embed trim/trim.txt
 var trimSource []byte
 
@@ -39,32 +42,40 @@ var trimSource []byte
 //go:embed trim/unwind.ld
 var unwindScript []byte
 
-// withoutGob writes an overlay for the go command that replaces encoding/gob, and returns the flag for it.
-func withoutGob(ctx context.Context, dir string) (flag string, err error) {
+// smaller are packages of the standard library that others stand in for, by their folder.
+var smaller = map[string][]byte{
+	"encoding/gob":                 gobSource,
+	"vendor/golang.org/x/net/idna": idnaSource,
+}
+
+// withSmaller writes an overlay for the go command that replaces them, and returns the flag for it.
+func withSmaller(ctx context.Context, dir string) (flag string, err error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the standard library: %w", err)
 	}
-	gob := filepath.Join(strings.TrimSpace(string(out)), "src", "encoding", "gob")
-	files, err := filepath.Glob(filepath.Join(gob, "*.go"))
-	if err != nil || len(files) == 0 {
-		return "", fmt.Errorf("no package encoding/gob in %s: %v", gob, err)
-	}
-	stub := filepath.Join(dir, "gob.go")
 	replace := map[string]string{}
-	for _, f := range files {
-		replace[f] = "" // gone
+	for name, source := range smaller {
+		pkg := filepath.Join(strings.TrimSpace(string(out)), "src", filepath.FromSlash(name))
+		files, err := filepath.Glob(filepath.Join(pkg, "*.go"))
+		if err != nil || len(files) == 0 {
+			return "", fmt.Errorf("no package %s in %s: %v", name, pkg, err)
+		}
+		for _, f := range files {
+			replace[f] = "" // gone
+		}
+		stub := filepath.Join(dir, filepath.Base(pkg)+".go")
+		if err := os.WriteFile(stub, source, 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(pkg, filepath.Base(stub))] = stub
 	}
-	replace[filepath.Join(gob, "gob.go")] = stub
-	overlay := filepath.Join(dir, "overlay.json")
 	b, err := json.Marshal(map[string]any{"Replace": replace})
-	if err == nil {
-		err = os.WriteFile(stub, gobSource, 0o600)
+	if err != nil {
+		return "", err
 	}
-	if err == nil {
-		err = os.WriteFile(overlay, b, 0o600)
-	}
-	return "-overlay=" + overlay, err
+	overlay := filepath.Join(dir, "overlay.json")
+	return "-overlay=" + overlay, os.WriteFile(overlay, b, 0o600)
 }
 
 // trimLibrary is what trimArchive makes, to be linked before all other libraries.
