@@ -38,8 +38,8 @@ type privacy struct {
 	veils  []*veil // least recently made first
 }
 
-// maxVeils is how many kinds of frames are told apart: those of the camera, those of its second node, and one that a camera which changes its
-// mind had before.
+// maxVeils is how many kinds of frames are told apart: those of the camera, those of its second node, and one that a camera which
+// changes its mind had before.
 const maxVeils = 3
 
 // A veil is what masks the frames of one format and size.

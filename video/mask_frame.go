@@ -2,9 +2,9 @@ package video
 
 import "fmt"
 
-// Black blackens what m covers of a raw frame (YUYV, UYVY, NV12, YU12, GREY), in place: luma 16, or 0 in a picture of full range, and no
-// colour for every chroma sample that a covered pixel has a part in. Nobody else may hold the frame. Data after the picture is cut off. It fails, and
-// changes nothing, when the frame is of another size than the mask, compressed, or too short.
+// Black blackens what m covers of a raw frame (YUYV, UYVY, NV12, YU12, GREY), in place: luma 16, or 0 in a picture of full range,
+// and no colour for every chroma sample that a covered pixel has a part in. Nobody else may hold the frame. Data after the picture is
+// cut off. It fails, and changes nothing, when the frame is of another size than the mask, compressed, or too short.
 func (m *Mask) Black(f *Frame) error {
 	l, err := f.rawLayout()
 	if err != nil {

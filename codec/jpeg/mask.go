@@ -42,11 +42,11 @@ var errRecode = errors.New("not to be masked while compressed")
 // NewMasker returns a masker that blackens polygons, which it keeps.
 func NewMasker(shapes []video.Polygon) *Masker { return &Masker{shapes: shapes} }
 
-// Mask appends to dst[:0], which must not overlap data, the picture in data less what the polygons cover. The result is whole, Huffman tables
-// and EOI included. Data that just ends early is completed: MCUs that are missing repeat the last average.
+// Mask appends to dst[:0], which must not overlap data, the picture in data less what the polygons cover. The result is whole,
+// Huffman tables and EOI included. Data that just ends early is completed: MCUs that are missing repeat the last average.
 //
-// On an error there is no picture that could be shown. ErrTruncated says that the data is damaged elsewhere than at its end: blocks may then
-// be anywhere, also those that the mask is to cover. ErrFormat says that it is no picture that this package reads.
+// On an error there is no picture that could be shown. ErrTruncated says that the data is damaged elsewhere than at its end: blocks
+// may then be anywhere, also those that the mask is to cover. ErrFormat says that it is no picture that this package reads.
 func (m *Masker) Mask(dst, data []byte) ([]byte, error) {
 	out, err := m.compressed(dst, data)
 	if err == nil || err == ErrTruncated {

@@ -54,20 +54,49 @@ func (m *Masker) intervals(data []byte) error {
 // A forecast is the DC coefficients that differences are to, by component (T.81 F.1.1.5.1).
 type forecast [4]int32
 
+// An output is what has become of a restart interval so far.
+type output struct {
+	*Masker
+	buf    []byte   // the interval's data
+	from   int      // first bit that is still to be copied, unless masked
+	masked bool     // so is the last MCU
+	dc     forecast // of what was written; if not masked it is that of the data, and is not kept here
+}
+
+// mcu writes the MCU that begins at a bit of the data, or leaves it to be copied. dc is what its differences are to.
+func (o *output) mcu(mcu, bit int, dc *forecast) {
+	switch dark := o.dark.mcus[mcu]; {
+	case dark && o.masked:
+		o.still()
+	case dark:
+		o.copyTo(bit, dc)
+		o.masked = true
+		o.black(&o.dc)
+	case o.masked:
+		o.masked, o.from = false, o.resume(o.buf, bit, dc, &o.dc)
+	}
+}
+
+// copyTo writes what is to be copied of the data before a bit.
+func (o *output) copyTo(bit int, dc *forecast) {
+	if !o.masked {
+		o.w.copy(o.buf, o.from, bit)
+		o.dc = *dc
+	}
+}
+
 // interval masks the MCUs from mcu up to end, which the first n bytes of head.buf hold; last says that they may end early, as
 // nothing comes after them. The bit reader is that of LumaDecoder.interval.
 func (m *Masker) interval(n, mcu, end int, last bool) error {
 	var (
-		acc    uint64
-		have   uint
-		pos    int
-		dc     forecast // of the data
-		out    forecast // of what is written, while that differs: from a masked MCU on
-		masked bool     // so is the MCU before
-		from   int      // first bit to be copied, unless masked
+		acc  uint64
+		have uint
+		pos  int
+		dc   forecast
 
 		buf    = m.head.buf[:n+pad]
 		blocks = m.head.plan.blocks
+		out    = output{Masker: m, buf: buf}
 	)
 	for ; mcu < end; mcu++ {
 		mark, before := pos*8-int(have), dc
@@ -110,32 +139,16 @@ func (m *Masker) interval(n, mcu, end int, last bool) error {
 				if !last || at+longest <= 8*n {
 					return ErrTruncated
 				}
-				if !masked {
-					m.w.copy(buf, from, mark)
-					out = before
-				}
-				m.complete(mcu, end, &out)
+				out.copyTo(mark, &before)
+				m.complete(mcu, end, &out.dc)
 				return nil
 			}
 			dc[b.component&3] += diff
 		}
-		switch {
-		case m.dark.mcus[mcu]:
-			if masked {
-				m.still()
-				break
-			}
-			m.w.copy(buf, from, mark)
-			masked, out = true, before
-			m.black(&out)
-		case masked:
-			masked, from = false, m.resume(buf, mark, &before, &out)
-		}
+		out.mcu(mcu, mark, &before)
 	}
 	at := pos*8 - int(have)
-	if !masked {
-		m.w.copy(buf, from, at)
-	}
+	out.copyTo(at, &dc)
 	if !padding(buf[(at+7)/8 : n]) {
 		return ErrTruncated
 	}
