@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -28,9 +29,13 @@ type driver struct {
 	after   int16                      // poll events once the script is through: 0 is a stall
 	gone    error                      // what DQBUF answers then
 	every   time.Duration              // between buffers
+	film    string                     // what buffers get when the script is through; empty: see after
+	pulled  atomic.Bool                // from the bus
+	silent  atomic.Bool                // the film has stopped
 
 	opens, maps, buffers int
 	streaming            bool
+	shown                uint32 // buffers filled
 	format               v4l2PixFormat
 	queued               []uint32
 	memory               [][]byte // by buffer, and plane
@@ -148,7 +153,12 @@ func (d *driver) munmap([]byte) error {
 }
 
 func (d *driver) poll(timeout time.Duration) (int16, error) {
+	if len(d.script) == 0 && d.film != "" && !d.silent.Load() {
+		d.script = append(d.script, fill{data: d.film, seq: d.shown})
+	}
 	switch {
+	case d.pulled.Load():
+		return unix.POLLERR | unix.POLLHUP, nil
 	case len(d.script) == 0 && d.after == 0:
 		time.Sleep(timeout)
 		return 0, nil
@@ -160,6 +170,13 @@ func (d *driver) poll(timeout time.Duration) (int16, error) {
 }
 
 func (d *driver) ioctl(req uintptr, arg unsafe.Pointer) error {
+	if d.pulled.Load() {
+		if req == vidiocReqbufs {
+			d.buffers = 0
+		}
+		d.streaming = d.streaming && req != vidiocStreamoff
+		return unix.ENODEV
+	}
 	if err := d.fail[req]; err != nil {
 		return err
 	}
@@ -317,6 +334,7 @@ func (d *driver) dequeue(b *v4l2Buffer) error {
 	}
 	f := d.script[0]
 	d.script = d.script[1:]
+	d.shown++
 	b.index = d.queued[0]
 	d.queued = slices.Delete(d.queued, 0, 1)
 	if len(d.planes) == 0 {
