@@ -207,14 +207,16 @@ func (s *liveSocket) read(ctx context.Context, life *pulse) error {
 	}
 }
 
-// acknowledge keeps a report and answers it.
+// acknowledge keeps a report and answers it. Nothing else is read from the camera meanwhile.
 func (s *liveSocket) acknowledge(ctx context.Context, m camio.LiveMessage) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timing.request)
+	wait, cancel := context.WithTimeout(ctx, s.timing.request)
 	defer cancel()
 	answer := camio.LiveMessage{Type: m.Type, ID: m.ID}
 	if text := wrongState(m.State); text != "" {
 		answer.Error = &camio.LiveError{Status: http.StatusBadRequest, Text: text}
-	} else if err := s.keep(ctx, m.State); err != nil {
+	} else if err := s.keep(wait, m.State); ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if err != nil {
 		s.log.Error("keep a camera's state", zap.Error(err))
 		answer.Error = &camio.LiveError{Status: http.StatusInternalServerError, Text: "the state could not be kept"}
 	}
@@ -222,7 +224,7 @@ func (s *liveSocket) acknowledge(ctx context.Context, m camio.LiveMessage) error
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	return s.conn.Write(ctx, websocket.MessageText, data)
+	return s.conn.Write(wait, websocket.MessageText, data)
 }
 
 // take acts on a message and tells whether it answers a request. Types that are not known mean nothing; of answers that nobody
