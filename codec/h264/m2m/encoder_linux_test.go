@@ -420,33 +420,9 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 	}
 }
 
-func TestEncodeAllocatesOnlyThePacket(t *testing.T) {
+func TestEncodingAllocatesNothing(t *testing.T) {
 	d := newDriver(t, 320, 240)
-	e := open(t, d, config(320, 240))
-	img := picture(320, 240, 0, true)
-	i := 0
-	n := testing.AllocsPerRun(50, func() {
-		i++
-		if _, err := e.EncodeTo(nil, img, time.Duration(i)*frame15, uint64(i), i%10 == 0); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if n > 1 {
-		t.Errorf("%v allocations a picture, want 1", n)
-	}
-	n = testing.AllocsPerRun(50, func() {
-		deadline := time.Now().Add(time.Hour)
-		stamp, err := e.s.put(img, time.Hour, deadline)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := e.await(stamp, deadline); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if n != 0 {
-		t.Errorf("%v allocations a picture before the packet is made, want 0", n)
-	}
+	allocatesNothing(t, open(t, d, config(320, 240)), picture(320, 240, 0, true))
 }
 
 func TestRealNodeThatIsNoEncoderIsNotTaken(t *testing.T) {

@@ -83,11 +83,11 @@ func (e *made) EncodeTo(buf []byte, _ *video.I420, mono time.Duration, seq uint6
 	e.lastRate = e.bitrate
 	key := (e.n == 0 || force) && !e.keyless
 	e.n++
-	data := []byte{0, 0, 1, 0x41, e.name[0]}
+	data := append(buf[:0], 0, 0, 1, 0x41, e.name[0])
 	if key {
-		data = []byte{0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, e.name[0]}
+		data = append(buf[:0], 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, e.name[0])
 	}
-	return video.Packet{Data: append(buf[:0], data...), Mono: mono, Seq: seq, Key: key}, nil
+	return video.Packet{Data: data, Mono: mono, Seq: seq, Key: key}, nil
 }
 
 func (e *made) SetBitrate(bps int) error {
@@ -424,4 +424,29 @@ func TestBadPictureIsNotHeldAgainstTheHardware(t *testing.T) {
 			t.Error("took an empty configuration")
 		}
 	})
+}
+
+func TestASwitchAllocatesNothingItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { allocatesNothing(t, newBench(t).encoder(), tested) })
+}
+
+// allocatesNothing encodes with the memory of the packet before.
+func allocatesNothing(t *testing.T, enc h264.VideoEncoder, img *video.I420) {
+	t.Helper()
+	var buf []byte
+	i := 0
+	encode := func() {
+		i++
+		p, err := enc.EncodeTo(buf, img, time.Duration(i)*frame15, uint64(i), i%10 == 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		buf = p.Data
+	}
+	for range 10 { // up to a key picture
+		encode()
+	}
+	if n := testing.AllocsPerRun(50, encode); n != 0 {
+		t.Errorf("%v allocations a picture", n)
+	}
 }
