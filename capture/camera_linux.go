@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -93,11 +92,11 @@ func (c *Camera) plan(at place) plan {
 	if p.formats == nil {
 		p.formats = formatOrder[:]
 	}
-	if s := c.cfg.DetectSource; c.detect != nil && strings.HasPrefix(s, "/dev/") && nodeName(s) != nodeName(at.path) {
+	pair := c.detect != nil && c.cfg.DetectSource != "none"
+	if s := c.cfg.DetectSource; pair && s != "" && s != "auto" && nodeName(s) != nodeName(at.path) {
 		p.beside, p.always = s, true
 		return p
 	}
-	pair := c.detect != nil && c.cfg.DetectSource != "none"
 	wanted := slices.Contains(c.formats, video.H264) // and nothing else
 	if c.alone || c.formats != nil && !wanted || c.formats == nil && (!pair || c.masked()) {
 		return p

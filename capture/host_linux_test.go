@@ -26,13 +26,18 @@ func sysfs(devices ...usbDevice) fstest.MapFS {
 	for _, d := range devices {
 		usb := "devices/platform/soc/3f980000.usb/usb1/" + d.port
 		vendor, product, _ := strings.Cut(d.usb, ":")
-		file(usb+"/idVendor", vendor)
-		file(usb+"/idProduct", product)
+		if d.usb != "" {
+			file(usb+"/idVendor", vendor)
+			file(usb+"/idProduct", product)
+		}
 		if d.serial != "" {
 			file(usb+"/serial", d.serial)
 		}
 		for i, n := range d.nodes {
 			dir := usb + "/" + d.port + ":1.0/video4linux/" + n
+			if d.usb == "" {
+				dir = "devices/platform/soc/camera/video4linux/" + n
+			}
 			file(dir+"/name", d.card)
 			file(dir+"/index", string(rune('0'+i)))
 			file(dir+"/uevent", "MAJOR=81\nMINOR=0\nDEVNAME="+n)
