@@ -33,7 +33,8 @@ type Config struct {
 	// second or as SnapshotEvery says).
 	Mode camio.UploadMode `yaml:"mode"`
 	// RingBytes bounds the memory for pictures that wait, the pre-roll among them: 1 MiB to 1 GiB,
-	// default 24 MiB. Without an event a quarter of it stays free for what arrives while the
+	// default 24 MiB. Beside it, pictures that wait to be written as JPEG hold at most a quarter of that, and what a raw camera's
+	// packets leave behind an eighth. Without an event a quarter of it stays free for what arrives while the
 	// pre-roll is encoded, so a long pre-roll of large pictures is cut short.
 	RingBytes int `yaml:"ring_bytes"`
 	// Rotation is how a player should turn the picture, degrees clockwise: 0, 90, 180 or 270.

@@ -29,7 +29,7 @@ var errClosed = errors.New("mp4 writer used after Close")
 const (
 	fragmentTicks = timescale // a fragment's length at most, give or take half a picture
 	maxFragment   = 256       // samples; bounds the moof, for which room is kept in front of the data
-	maxBuffered   = 32 << 20  // bytes of a fragment: one second at 256 Mbit/s
+	maxBuffered   = 4 << 20   // bytes of a fragment, give or take a picture; one second at 32 Mbit/s, beyond which fragments are shorter
 	moofRoom      = 128 + 12*maxFragment
 	lonePicture   = timescale / 25 // duration of a file's only picture, when nothing tells
 )
@@ -81,7 +81,7 @@ func (w *Writer) OnFragment(f func() error) { w.onFragment = f }
 
 // Write adds one access unit. The first must be a key picture and p.Mono must grow. Data
 // reaches the underlying writer a fragment at a time: when the next key picture comes, or
-// when the fragment is one second long. A refused packet (wrong order, no picture in it,
+// when the fragment is one second or 4 MiB long. A refused packet (wrong order, no picture in it,
 // ErrParameterSets) changes nothing; an error of the underlying writer is final.
 func (w *Writer) Write(p video.Packet) error {
 	if w.err != nil {
