@@ -198,6 +198,12 @@ func ToI420(dst *I420, f *Frame) error {
 		for y := range ch {
 			src := f.Data[l.u+y*l.cstride:][:2*cw]
 			u, v := dst.U[y*cw:][:cw], dst.V[y*cw:][:cw]
+			for len(u) >= 4 && len(v) >= 4 && len(src) >= 8 {
+				uv := binary.LittleEndian.Uint64(src)
+				binary.LittleEndian.PutUint32(u, uint32(squeeze(uv&evenBytes)))
+				binary.LittleEndian.PutUint32(v, uint32(squeeze(uv>>8&evenBytes)))
+				u, v, src = u[4:], v[4:], src[8:]
+			}
 			for x := range u {
 				u[x], v[x] = src[2*x], src[2*x+1]
 			}
@@ -221,8 +227,11 @@ func copyLines(dst, src []byte, w, stride, h int) {
 }
 
 func fill(b []byte, v byte) {
-	for i := range b {
-		b[i] = v
+	if len(b) > 0 {
+		b[0] = v
+	}
+	for n := 1; n < len(b); n *= 2 {
+		copy(b[n:], b[:n])
 	}
 }
 
@@ -230,37 +239,56 @@ func fill(b []byte, v byte) {
 // group of four.
 func unpack422(dst *I420, src []byte, stride, yo, co int) {
 	w, h := dst.Width, dst.Height
-	for y := range h {
+	for y := 0; y < h; y += 2 {
 		line := src[y*stride:][:(w+1)/2*4]
-		lumaOf422(dst.Y[y*w:][:w], line, yo)
-		if y&1 != 0 {
-			continue
-		}
 		next := line // the last line of an odd height stands alone
 		if y+1 < h {
 			next = src[(y+1)*stride:][:len(line)]
+			lumaOf422(dst.Y[(y+1)*w:][:w], next, yo)
 		}
-		u := dst.U[y/2*dst.CStride:][:dst.CStride]
-		v := dst.V[y/2*dst.CStride:][:dst.CStride]
-		for x := range u {
-			a, b := line[4*x:4*x+4:4*x+4], next[4*x:4*x+4:4*x+4]
-			u[x] = byte((int(a[co]) + int(b[co]) + 1) / 2)
-			v[x] = byte((int(a[co+2]) + int(b[co+2]) + 1) / 2)
-		}
+		lumaOf422(dst.Y[y*w:][:w], line, yo)
+		chromaOf422(dst.U[y/2*dst.CStride:][:dst.CStride], dst.V[y/2*dst.CStride:][:dst.CStride], line, next, co)
 	}
 }
 
 // lumaOf422 takes the luma bytes, every second from offset yo, out of a packed line.
 func lumaOf422(out, line []byte, yo int) {
 	shift := uint(8 * yo)
-	for len(out) >= 4 && len(line) >= 8 {
-		v := binary.LittleEndian.Uint64(line) >> shift & evenBytes
-		v |= v >> 8
-		binary.LittleEndian.PutUint16(out, uint16(v))
-		binary.LittleEndian.PutUint16(out[2:], uint16(v>>32))
-		out, line = out[4:], line[8:]
+	for len(out) >= 8 && len(line) >= 16 {
+		lo := squeeze(binary.LittleEndian.Uint64(line) >> (shift & 63) & evenBytes)
+		hi := squeeze(binary.LittleEndian.Uint64(line[8:]) >> (shift & 63) & evenBytes)
+		binary.LittleEndian.PutUint64(out, lo|hi<<32)
+		out, line = out[8:], line[16:]
 	}
 	for x := range out {
 		out[x] = line[2*x+yo]
 	}
+}
+
+// chromaOf422 averages the chroma of two packed lines, where it begins at byte co of each group of four, rounding up.
+func chromaOf422(u, v, line, next []byte, co int) {
+	shift := uint(8 * co)
+	next = next[:len(line)]
+	for len(u) >= 4 && len(v) >= 4 && len(line) >= 16 && len(next) >= 16 {
+		lo := squeeze(meanOfEven(binary.LittleEndian.Uint64(line)>>shift, binary.LittleEndian.Uint64(next)>>shift))
+		hi := squeeze(meanOfEven(binary.LittleEndian.Uint64(line[8:])>>shift, binary.LittleEndian.Uint64(next[8:])>>shift))
+		uv := lo | hi<<32
+		binary.LittleEndian.PutUint32(u, uint32(squeeze(uv&evenBytes)))
+		binary.LittleEndian.PutUint32(v, uint32(squeeze(uv>>8&evenBytes)))
+		u, v, line, next = u[4:], v[4:], line[16:], next[16:]
+	}
+	for x := range u {
+		u[x] = byte((int(line[4*x+co]) + int(next[4*x+co]) + 1) / 2)
+		v[x] = byte((int(line[4*x+co+2]) + int(next[4*x+co+2]) + 1) / 2)
+	}
+}
+
+// meanOfEven averages the even bytes of two words, rounding up.
+func meanOfEven(a, b uint64) uint64 { return (a&evenBytes + b&evenBytes + laneSum) >> 1 & evenBytes }
+
+// squeeze brings the even bytes of a word, whose odd ones are zero, into its lower half.
+func squeeze(x uint64) uint64 {
+	x |= x >> 8
+	x &= 0x0000ffff0000ffff
+	return (x | x>>16) & 0xffffffff
 }
