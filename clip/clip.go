@@ -1,6 +1,6 @@
 // Package clip records events: it keeps the last seconds of a camera's pictures in memory,
-// compressed, and when the detector sees motion it writes them and what follows as an MP4 with a JPEG
-// of the event's peak. Where no H.264 can be made, an event becomes JPEGs, one a second. Between
+// compressed, and when the detector sees motion it writes them and what follows as MP4s, each with a JPEG
+// of its peak. Where no H.264 can be made, an event becomes JPEGs alone. Between
 // events it writes a heartbeat picture now and then.
 //
 // What the ring holds depends on the camera. MJPEG frames are kept as they are and encoded only

@@ -104,7 +104,7 @@ func (r *Recorder) streamOf(f *video.Frame) *stream {
 func (r *Recorder) openStream(f *video.Frame) {
 	r.stream = &stream{format: f.Format, received: f.Mono, observed: f.Mono, pool: video.NewPool(r.cfg.RingBytes / packetPool)}
 	if r.images(r.stream) && r.cfg.Mode == camio.UploadVideo && !r.status.Images {
-		r.log.Warn("no H.264 encoder in this build: events are recorded as one picture a second")
+		r.log.Warn("no H.264 encoder in this build: events are recorded as pictures")
 	}
 	r.status.Images = r.images(r.stream)
 }

@@ -355,7 +355,7 @@ func (w *worker) refused(s *stream, err error) {
 		w.r.lose(loss.why, err)
 		return
 	}
-	w.r.log.Warn("no H.264 encoder: events are recorded as one picture a second", zap.Error(err))
+	w.r.log.Warn("no H.264 encoder: events are recorded as pictures", zap.Error(err))
 	w.r.withoutEncoder(s, err)
 }
 
