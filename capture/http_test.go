@@ -681,3 +681,65 @@ func BenchmarkSnapshot(b *testing.B) {
 		(<-cam.sub.Frames()).Release()
 	}
 }
+
+func TestANetworkCameraThatFailsIsAskedAgain(t *testing.T) {
+	var runs atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n := runs.Add(1); n == 2 || n == 3 {
+			http.Error(w, "not now", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", mixed+";boundary=x-1")
+		io.WriteString(w, written(0, pictures()[:2]))
+	})
+	cam := newNetCamera(t, Config{Source: s.URL + "/?pwd=hush"})
+	changes := make(chan Change, 10)
+	cam.OnChange(func(c Change) { changes <- c })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- cam.Run(ctx) }()
+	for i, found := range []bool{true, false, true} {
+		select {
+		case c := <-changes:
+			if c.Found != found || c.Found && (c.Card != "MJPEG stream" || c.Format.Width != testWidth) || !c.Found && c.Err == nil {
+				t.Errorf("change %d: %+v", i, c)
+			}
+			if c.Err != nil && strings.Contains(c.Err.Error(), "hush") {
+				t.Error("it tells a secret")
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing was told")
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	for len(cam.sub.Frames()) > 0 {
+		(<-cam.sub.Frames()).Release()
+	}
+	cam.showsNot(t, "hush")
+}
+
+func TestAStreamFasterThanWantedIsThinnedWithoutCountingDrops(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "multipart/x-mixed-replace;boundary=b")
+		for i := 0; r.Context().Err() == nil; i++ {
+			fmt.Fprintf(w, "--b\r\nContent-Type: image/jpeg\r\n\r\n%s\r\n", pictures()[i%testFrames])
+			w.(http.Flusher).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	cam := newNetCamera(t, Config{Source: s.URL, Rate: 5})
+	frames, err := cam.pictures(t, 70) // those of the first half second, while the rate is not known, are up to fifty
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := frames[len(frames)-6:]
+	if span := last[5].Mono - last[0].Mono; span < 700*time.Millisecond {
+		t.Errorf("six pictures within %v", span)
+	}
+	if st := cam.Status(); st.Drops != 0 || st.Errored != 0 || frames[69].Seq != 69 {
+		t.Errorf("status %+v", st)
+	}
+}

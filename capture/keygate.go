@@ -28,7 +28,7 @@ type keyGate struct {
 // close begins to hold back.
 func (g *keyGate) close() {
 	if g.open {
-		g.open, g.since = false, time.Now()
+		g.open, g.since, g.wanted = false, time.Now(), time.Time{}
 	}
 }
 

@@ -87,7 +87,7 @@ func parseMatch(s string) (source, error) {
 		src.by = bySerial
 	}
 	if src.text = strings.TrimSpace(text); src.text == "" {
-		return src, fmt.Errorf("nothing follows %s:", what)
+		return src, fmt.Errorf("%q names no camera", s)
 	}
 	return src, nil
 }
