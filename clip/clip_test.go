@@ -41,7 +41,7 @@ func TestClipShowsWhatCameBeforeAndAfterTheMotion(t *testing.T) {
 }
 
 func TestClipKeepsTheTimesOfAnUnsteadyCamera(t *testing.T) {
-	for name, c := range cameras(t) {
+	for name, c := range camerasOf(t, 160, 120) {
 		t.Run(name, func(t *testing.T) {
 			g := record(t, quiet(), c.format, c.data, func(g *rig) {
 				rng := rand.New(rand.NewPCG(1, 2))
@@ -115,7 +115,7 @@ func TestAnEventFollowingCloselyHasItsWholePreRoll(t *testing.T) {
 }
 
 func TestALongEventIsSeamlessFromClipToClip(t *testing.T) {
-	for name, c := range cameras(t) {
+	for name, c := range camerasOf(t, 160, 120) {
 		t.Run(name, func(t *testing.T) {
 			cfg := quiet()
 			cfg.MaxLength = 5 * time.Second
@@ -207,7 +207,7 @@ func TestFramesStillQueuedBelongToTheClip(t *testing.T) {
 }
 
 func TestACameraThatIsLostFinishesTheOpenClip(t *testing.T) {
-	for name, c := range cameras(t) {
+	for name, c := range camerasOf(t, 160, 120) {
 		t.Run(name, func(t *testing.T) { lostCamera(t, c.format, c.data) })
 	}
 }

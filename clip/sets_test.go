@@ -56,9 +56,9 @@ func checkSeamless(t *testing.T, clips []recorded, want []time.Duration) {
 
 // An H.264 camera that changes its settings in the middle of an event begins a file at that picture.
 func TestNewParameterSetsBeginANewClipWithoutAGap(t *testing.T) {
-	small := func() [][]byte { return x264(t, 320, 240, 120, 15, "bframes=0") }
-	other := func() [][]byte { return x264(t, 320, 240, 120, 15, "bframes=0:ref=4:aq-mode=0") }
-	large := func() [][]byte { return x264(t, 640, 480, 120, 15, "bframes=0") }
+	small := func() [][]byte { return x264(t, 160, 120, 120, 15, "bframes=0") }
+	other := func() [][]byte { return x264(t, 160, 120, 120, 15, "bframes=0:ref=4:aq-mode=0") }
+	large := func() [][]byte { return x264(t, 320, 240, 120, 15, "bframes=0") }
 	apart := func(data [][]byte) (out [][]byte) { // parameter sets in a buffer of their own
 		for _, b := range data {
 			if sets := unitsOf(b, true); sets != nil {
@@ -73,18 +73,18 @@ func TestNewParameterSetsBeginANewClipWithoutAGap(t *testing.T) {
 		moving [2]int // of the pictures
 		sizes  [2]int // widths of the clips
 	}{
-		"another SPS of the same size": {slices.Concat(small(), other()), [2]int{90, 150}, [2]int{320, 320}},
-		"another size":                 {slices.Concat(small(), large()), [2]int{90, 150}, [2]int{320, 640}},
-		"a smaller size":               {slices.Concat(large(), small()), [2]int{90, 150}, [2]int{640, 320}},
-		"sets sent once":               {slices.Concat(setsOnce(small()), setsOnce(large())), [2]int{90, 150}, [2]int{320, 640}},
+		"another SPS of the same size": {slices.Concat(small(), other()), [2]int{90, 150}, [2]int{160, 160}},
+		"another size":                 {slices.Concat(small(), large()), [2]int{90, 150}, [2]int{160, 320}},
+		"a smaller size":               {slices.Concat(large(), small()), [2]int{90, 150}, [2]int{320, 160}},
+		"sets sent once":               {slices.Concat(setsOnce(small()), setsOnce(large())), [2]int{90, 150}, [2]int{160, 320}},
 		"sets sent once, in the pre-roll": {
-			slices.Concat(setsOnce(small()), setsOnce(large())), [2]int{150, 160}, [2]int{320, 640},
+			slices.Concat(setsOnce(small()), setsOnce(large())), [2]int{150, 160}, [2]int{160, 320},
 		},
-		"sets sent apart": {slices.Concat(apart(small()), apart(large())), [2]int{90, 150}, [2]int{320, 640}},
+		"sets sent apart": {slices.Concat(apart(small()), apart(large())), [2]int{90, 150}, [2]int{160, 320}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			format := video.Format{FourCC: video.H264, Width: 320, Height: 240, Rate: 15}
+			format := video.Format{FourCC: video.H264, Width: 160, Height: 120, Rate: 15}
 			g := record(t, quiet(), format, tt.data, func(g *rig) {
 				g.play(shot{frames: tt.moving[0]}, shot{tt.moving[1] - tt.moving[0], true})
 				for range 9 {
@@ -115,10 +115,10 @@ func TestNewParameterSetsBeginANewClipWithoutAGap(t *testing.T) {
 }
 
 func TestAnH264CameraThatIsGivenAnotherFormatGoesOnWithoutAGap(t *testing.T) {
-	format := video.Format{FourCC: video.H264, Width: 320, Height: 240, Rate: 15}
-	g := record(t, quiet(), format, x264(t, 320, 240, 120, 15, "bframes=0"), func(g *rig) {
+	format := video.Format{FourCC: video.H264, Width: 160, Height: 120, Rate: 15}
+	g := record(t, quiet(), format, x264(t, 160, 120, 120, 15, "bframes=0"), func(g *rig) {
 		g.play(shot{frames: 90}, shot{30, true})
-		g.format.Width, g.format.Height, g.data = 640, 480, x264(t, 640, 480, 120, 15, "bframes=0")
+		g.format.Width, g.format.Height, g.data = 320, 240, x264(t, 320, 240, 120, 15, "bframes=0")
 		g.play(shot{30, true}, shot{frames: 90})
 	})
 	l := g.clips(2)
@@ -144,7 +144,7 @@ func (e lateEncoder) EncodeTo(buf []byte, img *video.I420, mono time.Duration, s
 }
 
 func TestAnEncoderWhoseKeyPicturesComeLateLosesNone(t *testing.T) {
-	for name, c := range cameras(t) {
+	for name, c := range camerasOf(t, 160, 120) {
 		if c.format.FourCC == video.H264 {
 			continue
 		}
