@@ -19,6 +19,7 @@ type Machine struct {
 	Goarch  []string // environment for pure-Go helpers
 	kernel  string   // Debian's package that depends on the current kernel
 	qemu    []string // emulator and board
+	cross   string   // prefix of the compiler that builds kernel modules; empty: none are built
 	console string
 }
 
@@ -26,7 +27,7 @@ type Machine struct {
 var Machines = []Machine{
 	{
 		Name: "arm64", Binary: "arm64", Goarch: []string{"GOARCH=arm64"}, kernel: "linux-image-arm64",
-		qemu: []string{"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53"}, console: "ttyAMA0",
+		qemu: []string{"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53"}, console: "ttyAMA0", cross: "aarch64-linux-gnu-",
 	}, {
 		// Debian's armmp kernel has no LPAE, so all devices must lie below 4 GiB: highmem=off.
 		Name: "armhf", Binary: "armv7", Goarch: []string{"GOARCH=arm", "GOARM=7"}, kernel: "linux-image-armmp",
@@ -47,7 +48,7 @@ func MachineByName(name string) (Machine, error) {
 // Modules the guest always loads, in groups that may be loaded one after the other.
 var (
 	bootModules  = []string{"virtio_mmio", "virtio_net", "9pnet_virtio", "9p"}
-	mediaModules = []string{"vivid", "uvcvideo", "vhci_hcd", "softdog"}
+	mediaModules = []string{"vivid", "uvcvideo", "vhci_hcd", "softdog", "v4l2_mem2mem"}
 )
 
 // An Image is a kernel with what the guest needs of its modules, cached in a folder:

@@ -101,6 +101,20 @@ func (a *Archive) Depends(ctx context.Context, pkg string) ([]string, error) {
 	return nil, nil
 }
 
+// Version is the version of pkg that would be fetched, as of the last Update.
+func (a *Archive) Version(ctx context.Context, pkg string) (string, error) {
+	out, err := a.apt(ctx, a.Dir, "apt-cache", "show", "--no-all-versions", pkg)
+	if err != nil {
+		return "", fmt.Errorf("look up %s for %s: %w", pkg, a.Arch, err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if v, ok := strings.CutPrefix(line, "Version: "); ok {
+			return strings.TrimSpace(v), nil
+		}
+	}
+	return "", fmt.Errorf("%s for %s has no version", pkg, a.Arch)
+}
+
 // parseDepends reads the names out of a Depends field (Debian policy 7.1); of alternatives it
 // takes the first.
 func parseDepends(field string) []string {

@@ -180,15 +180,15 @@ func (a *agent) frames(i int, n uint64, limit time.Duration) (time.Duration, err
 // A footprint is what the process takes of the system.
 type footprint struct{ descriptors, goroutines, memory float64 }
 
-// footprint reads the agent's own metrics.
+// footprint reads the agent's own metrics, and counts its descriptors.
 func (a *agent) footprint() (f footprint) {
+	open, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", a.cmd.Process.Pid))
+	f.descriptors = float64(len(open))
 	b, _ := get("/metrics")
 	for line := range strings.Lines(string(b)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		v, _ := strconv.ParseFloat(value, 64)
 		switch name {
-		case "process_open_fds":
-			f.descriptors = v
 		case "go_goroutines":
 			f.goroutines = v
 		case "process_resident_memory_bytes":

@@ -101,11 +101,10 @@ func (d *drill) unplugInWalk(a *agent, w *webcam, r *rows.Row) error {
 	}
 	time.Sleep(2 * time.Second)
 	d.say("unplugging after %d pictures", w.pictures())
-	from := a.logged()
 	if err := w.do("unplug"); err != nil {
 		return err
 	}
-	if err := until(5*time.Second, "the loss is noticed", func() bool { return a.logged() > from }); err != nil {
+	if err := until(5*time.Second, "the loss is noticed", func() bool { return !a.camera(0).Capture.Running }); err != nil {
 		return err
 	}
 	if err := until(10*time.Second, "the clip is closed", func() bool { return a.camera(0).Clip.Clips > 0 }); err != nil {
