@@ -34,7 +34,7 @@ func (d *drill) formats() error {
 	for i, f := range rawFormats {
 		node := fmt.Sprintf("/dev/video%d", i)
 		nodes = append(nodes, node)
-		if err := bars(node); err != nil {
+		if err := text(node, textNone); err != nil {
 			return err
 		}
 		cameras = append(cameras, fmt.Sprintf("name: %s, source: %s, size: 320x180, rate: 5, format: %s, clip: {pre_roll: 2s, post_roll: 2s, heartbeat: 0s}", f.name, node, f.format))
@@ -49,13 +49,13 @@ func (d *drill) formats() error {
 	if err := until(40*time.Second, "20 pictures of each camera", learnt); err != nil {
 		d.say("%v", err)
 	}
-	for i := range 14 {
+	for i := range 6 { // and then something has to appear
 		for _, node := range nodes {
-			if err := fill(node, int32(100-i%2*12)); err != nil {
+			if err := text(node, [2]int32{textCounters, textNone}[i%2]); err != nil {
 				return err
 			}
 		}
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(800 * time.Millisecond)
 	}
 	time.Sleep(2 * time.Second)
 	if err := a.idle(); err != nil {
@@ -78,23 +78,15 @@ func (d *drill) formats() error {
 	return a.stop()
 }
 
-// bars has a device show still colour bars without text.
-func bars(node string) error {
-	n, err := v4l2.Open(node, false)
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	const none = 2
-	return n.SetControl("OSD Text Mode", none)
-}
+// What vivid writes on its picture, at the top.
+const textCounters, textNone = 1, 2
 
-// fill sets how much of the picture's height is filled, which to the detector is something that moves in the rest.
-func fill(node string, percent int32) error {
+// text sets what a device writes on its colour bars.
+func text(node string, mode int32) error {
 	n, err := v4l2.Open(node, false)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	return n.SetControl("Fill Percentage of Frame", percent)
+	return n.SetControl("OSD Text Mode", mode)
 }
