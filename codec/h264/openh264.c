@@ -5,11 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Bits that make a picture finer than this are seen by nobody (the luma of a webcam's pictures keeps 40 to 45 dB), but cost
-// time, flash and line: on a still scene more than half of them.
-#define CAMWARD_MIN_QP 24
-
-static void fill_params(SEncParamExt *p, int width, int height, float rate, int bitrate, int key_interval,
+static void fill_params(SEncParamExt *p, int width, int height, float rate, int bitrate, int min_qp, int key_interval,
                         int full_range) {
 	p->iUsageType = CAMERA_VIDEO_REAL_TIME;
 	p->iPicWidth = width;
@@ -19,7 +15,7 @@ static void fill_params(SEncParamExt *p, int width, int height, float rate, int 
 	p->iMaxBitrate = UNSPECIFIED_BIT_RATE;
 	p->iRCMode = RC_BITRATE_MODE;
 	p->bEnableFrameSkip = false; // a skipped picture would be a hole in the clip
-	p->iMinQp = CAMWARD_MIN_QP;
+	p->iMinQp = min_qp;
 	p->iTemporalLayerNum = 1;
 	p->iSpatialLayerNum = 1;
 	p->iMultipleThreadIdc = 1;
@@ -55,7 +51,7 @@ static void fill_params(SEncParamExt *p, int width, int height, float rate, int 
 	l->uiColorMatrix = CM_SMPTE170M;
 }
 
-camward_encoder *camward_encoder_new(int width, int height, float rate, int bitrate, int key_interval,
+camward_encoder *camward_encoder_new(int width, int height, float rate, int bitrate, int min_qp, int key_interval,
                                      int full_range, int *status) {
 	camward_encoder *e = calloc(1, sizeof *e);
 	*status = cmMallocMemeError;
@@ -74,7 +70,7 @@ camward_encoder *camward_encoder_new(int width, int height, float rate, int bitr
 	(*e->codec)->SetOption(e->codec, ENCODER_OPTION_TRACE_LEVEL, &quiet);
 	*status = (*e->codec)->GetDefaultParams(e->codec, &p);
 	if (*status == 0) {
-		fill_params(&p, width, height, rate, bitrate, key_interval, full_range);
+		fill_params(&p, width, height, rate, bitrate, min_qp, key_interval, full_range);
 		*status = (*e->codec)->InitializeExt(e->codec, &p);
 	}
 	if (*status != 0) {

@@ -49,7 +49,7 @@ func NewEncoder(cfg Config) (*Encoder, error) {
 	}
 	var status C.int
 	c := C.camward_encoder_new(C.int(cfg.Width&^1), C.int(cfg.Height&^1), C.float(min(max(cfg.Rate, 1), maxRate)),
-		C.int(cfg.Bitrate), C.int(cfg.KeyInterval), flagInt(cfg.FullRange), &status)
+		C.int(cfg.Bitrate), C.int(cfg.finest()), C.int(cfg.KeyInterval), flagInt(cfg.FullRange), &status)
 	if c == nil {
 		return nil, fmt.Errorf("make OpenH264 encoder for %d x %d: status %d", cfg.Width, cfg.Height, status)
 	}

@@ -25,7 +25,7 @@ typedef struct {
 } camward_encoder;
 
 // Returns NULL and sets *status to OpenH264's CM_RETURN on failure.
-camward_encoder *camward_encoder_new(int width, int height, float rate, int bitrate, int key_interval,
+camward_encoder *camward_encoder_new(int width, int height, float rate, int bitrate, int min_qp, int key_interval,
                                      int full_range, int *status);
 // Returns the size of the access unit in bytes, 0 if the encoder made none, or minus a CM_RETURN.
 // *key is set to 1 for an IDR picture.

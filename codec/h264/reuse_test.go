@@ -4,6 +4,7 @@ package h264
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -119,5 +120,31 @@ func TestThePictureAfterAFailureIsAKeyPicture(t *testing.T) {
 	}
 	if e.broken {
 		t.Error("the failure is remembered after a good picture")
+	}
+}
+
+func TestPicturesAreNoFinerThanIsSeenUnlessTheBitrateAsksForIt(t *testing.T) {
+	for _, test := range []struct{ width, height, bitrate, want int }{
+		{640, 480, 100_000, 26}, {640, 480, 800_000, 26}, {640, 480, 1_200_000, 26}, {1280, 720, 2_700_000, 26},
+		{640, 480, 3_200_000, 22}, {640, 480, 6_400_000, 18}, {640, 480, 200_000_000, 12},
+	} {
+		if got := (Config{Width: test.width, Height: test.height, Rate: 15, Bitrate: test.bitrate}).finest(); got < test.want-1 || got > test.want {
+			t.Errorf("%d x %d, %d bit/s: QP %d, want %d", test.width, test.height, test.bitrate, got, test.want)
+		}
+	}
+	var still video.I420
+	still.Resize(640, 480)
+	for i := range still.Y {
+		still.Y[i] = byte(i%640/4 + i/640/8)
+	}
+	for i := range still.U {
+		still.U[i], still.V[i] = 128, 128
+	}
+	size := 0
+	for _, p := range encodeAll(t, newEncoder(t, Config{Width: 640, Height: 480, Rate: 15, Bitrate: 800_000}), slices.Repeat([]video.I420{still}, 30)) {
+		size += len(p.Data)
+	}
+	if size > 800_000/8*2/4 {
+		t.Errorf("a still scene takes %d bytes for 2 s, more than a quarter of the bit rate", size)
 	}
 }
