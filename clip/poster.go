@@ -21,12 +21,20 @@ func (r *Recorder) begun(e *event, start time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.recording = true
-	if paced := r.cfg.SnapshotEvery; paced > 0 && paced < r.cfg.MaxLength || !e.snapped || e.showed(start, forever) {
+	if paced := r.cfg.SnapshotEvery; paced > 0 && paced < r.cfg.MaxLength || !e.snapped ||
+		e.showed(start, forever) || r.waitingStill(e, start, forever) >= 0 {
 		return
 	}
 	e.snapped, e.since = false, max(e.since, start)
 	e.forget(start)
 }
+
+// waitingStill gives the index of a snapshot of the event from that span that waits to be written, -1 if there is none.
+func (r *Recorder) waitingStill(e *event, from, to time.Duration) int {
+	return slices.IndexFunc(r.stills, func(st still) bool { return st.event == e && st.peaks[0].within(from, to) })
+}
+
+func (p peak) within(from, to time.Duration) bool { return p.frame.Mono >= from && p.frame.Mono <= to }
 
 // forget drops the candidates from before a time.
 func (e *event) forget(before time.Duration) {
@@ -87,13 +95,12 @@ func (w *worker) poster(e *event, c *file) {
 func (r *Recorder) takePoster(e *event, from, to time.Duration) (st still, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	within := func(p peak) bool { return p.frame.Mono >= from && p.frame.Mono <= to }
-	if i := slices.IndexFunc(r.stills, func(o still) bool { return o.event == e && within(o.peaks[0]) }); i >= 0 {
+	if i := r.waitingStill(e, from, to); i >= 0 {
 		st = r.stills[i]
 		r.stills = slices.Delete(r.stills, i, i+1)
 		return st, true
 	}
-	i := slices.IndexFunc(e.peaks, within)
+	i := slices.IndexFunc(e.peaks, func(p peak) bool { return p.within(from, to) })
 	if i < 0 {
 		return st, false
 	}

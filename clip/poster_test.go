@@ -133,3 +133,21 @@ func TestWaitingStillsStayWithinAQuarterOfTheRing(t *testing.T) {
 		t.Error("something was written")
 	}
 }
+
+// The detector may be far ahead of a recorder whose first clip takes long to begin.
+func TestASnapshotChosenBeforeTheClipHasBegunIsItsPoster(t *testing.T) {
+	format, data := small(t)
+	g := bubble(t, quiet(), format, data, func(g *rig) {
+		g.spool.create = func(m camio.Media) error {
+			if m.Kind == camio.KindClip {
+				time.Sleep(4 * time.Second)
+			}
+			return nil
+		}
+		g.run(func() {
+			g.live(shot{frames: 90}, shot{15, true}, shot{frames: 30}, shot{45, true}, shot{frames: 150})
+			time.Sleep(time.Minute)
+		})
+	})
+	g.postersOf(g.clips(1))
+}
