@@ -107,3 +107,24 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDecodeLuma8 is what detection takes of a camera's H.264. BenchmarkDecode is its yardstick.
+func BenchmarkDecodeLuma8(b *testing.B) {
+	for _, s := range benchSizes {
+		b.Run(fmt.Sprintf("res=%dx%d", s[0], s[1]), func(b *testing.B) {
+			e := newEncoder(b, Config{Width: s[0], Height: s[1], Rate: 15, Bitrate: 5 * s[0] * s[1]})
+			packets := encodeAll(b, e, testPictures(b, s[0], s[1], 30))
+			d := newDecoder(b)
+			var got video.Plane
+			b.SetBytes(int64(s[0] * s[1] * 3 / 2))
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if ok, err := d.DecodeLuma8(packets[i%len(packets)].Data, &got); err != nil || !ok {
+					b.Fatal(ok, err)
+				}
+				i++
+			}
+		})
+	}
+}
