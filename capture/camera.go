@@ -2,8 +2,7 @@
 // hands each frame to whoever subscribed: the motion detector, the pre-roll ring, the live view.
 //
 // A Camera reads one source and publishes on a Hub. V4L2 devices are driven through
-// Linux's streaming I/O with memory mapping (Documentation/userspace-api/media/v4l/mmap.rst);
-// see v4l2.go. Recordings are replayed by their own time stamps; MJPEG is read natively,
+// Linux's streaming I/O with memory mapping (Documentation/userspace-api/media/v4l/mmap.rst). Recordings are replayed by their own time stamps; MJPEG is read natively,
 // anything else through an ffmpeg child process, which is a development aid.
 package capture
 

@@ -67,6 +67,11 @@ func TestParseSource(t *testing.T) {
 	}{
 		{in: "/dev/video0", want: source{kind: kindDevice, path: "/dev/video0"}},
 		{in: "/dev/v4l/by-id/usb-Cam-video-index0", want: source{kind: kindDevice, path: "/dev/v4l/by-id/usb-Cam-video-index0"}},
+		{in: "auto", want: source{kind: kindDevice, by: byOrder, path: "auto"}},
+		{in: "name: HD Webcam? (1)", want: source{kind: kindDevice, by: byName, text: "HD Webcam? (1)", path: "name: HD Webcam? (1)"}},
+		{in: "serial:A1B2", want: source{kind: kindDevice, by: bySerial, text: "A1B2", path: "serial:A1B2"}},
+		{in: "name: ", err: "names no camera"},
+		{in: "serial:", err: "names no camera"},
 		{in: "demo:", want: source{kind: kindDemo, path: "demo:", first: 8 * time.Second, every: 30 * time.Second}},
 		{in: "demo:?rate=10&size=320x240&first=2s&every=0s", want: source{kind: kindDemo, path: "demo:", rate: 10, size: Size{320, 240}, first: 2 * time.Second}},
 		{in: "a/b.mjpeg?fps=12.5&loop=1", want: source{kind: kindRecording, path: "a/b.mjpeg", rate: 12.5, loop: true}},

@@ -194,4 +194,9 @@ func (h host) exists(p string) bool {
 }
 
 // ours reports whether this program has the node open.
-func (h host) ours(p string) bool { return h.holds(strconv.Itoa(h.pid), p) }
+func (h host) ours(p string) bool {
+	if real, err := filepath.EvalSymlinks(p); err == nil {
+		p = real
+	}
+	return h.holds(strconv.Itoa(h.pid), p)
+}
