@@ -19,6 +19,7 @@ import (
 	"camward/camio"
 	"camward/internal/atomicfile"
 	"camward/provision"
+	"camward/video"
 )
 
 // A device is what camward's own forms and the camera's page set. It keeps the settings over a restart and makes them hold: they are stronger than the
@@ -46,6 +47,7 @@ type kept struct {
 	// What the camera's own page sets, by the camera's name. The maps are never changed, only replaced.
 	Detection map[string]keptDetection    `json:"detection,omitempty"`
 	Controls  map[string]map[string]int32 `json:"controls,omitempty"` // by control
+	Privacy   map[string][]video.Polygon  `json:"privacy,omitempty"`  // empty: nothing is hidden, whatever the configuration says
 }
 
 // made says who made a setting, and when by this device's clock.
@@ -74,8 +76,11 @@ type keptHTTP struct {
 	Camera     string
 }
 
+// settingsFile is the file's name in the state directory.
+const settingsFile = "settings.json"
+
 func newDevice(a *Agent) *device {
-	return &device{agent: a, file: filepath.Join(a.cfg.StateDir, "settings.json"), log: a.log.Named("device")}
+	return &device{agent: a, file: filepath.Join(a.cfg.StateDir, settingsFile), log: a.log.Named("device")}
 }
 
 // load reads what was set before and makes it hold. What cannot hold any more is left out and said: a slip must not keep the

@@ -22,6 +22,7 @@ const maxPageBody = 64 << 10
 func (a *Agent) pageRoutes(s pages) {
 	a.detectionRoutes(s)
 	a.controlsRoutes(s)
+	a.privacyRoutes(s)
 	a.cloudRoutes(s)
 	ring := logRingOf(a.log)
 	s.HandlePage("GET /api/logs", a.logs(ring))

@@ -28,10 +28,15 @@ const (
 	fromCloud         = "cloud"
 )
 
-// loadPage makes hold what the page has set before.
+// loadPage makes hold what the page has set before. It is called before a camera is opened, so that no picture leaves without its privacy mask.
 func (d *device) loadPage(k kept) {
 	for i, p := range d.agent.cameras {
 		p.controls.KeepControls(k.Controls[p.name])
+		if _, set := k.Privacy[p.name]; set {
+			if err := d.mask(i); err != nil {
+				d.log.Error("the privacy mask set on the page does not hold any more", zap.String("camera", p.name), zap.Error(err))
+			}
+		}
 		if _, set := k.Detection[p.name]; !set {
 			continue
 		}
@@ -222,6 +227,9 @@ func (k kept) pageStatus() (list []SettingStatus) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(k.Controls)) {
 		add(controlsOf(name), strings.TrimPrefix(fmt.Sprint(k.Controls[name]), "map"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(k.Privacy)) {
+		add(privacyOf(name), fmt.Sprintf("%d areas", len(k.Privacy[name])))
 	}
 	return list
 }

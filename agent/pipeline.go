@@ -39,6 +39,7 @@ type pipeline struct {
 	hub      *capture.Hub // what is recorded and shown
 	small    *capture.Hub // what the detector looks at; the same unless the camera has a second node for it
 	detector *motion.Detector
+	config   motion.Config // of the detector
 	overlay  *overlay
 	recorder *clip.Recorder
 	log      *zap.Logger
@@ -46,6 +47,7 @@ type pipeline struct {
 	looked   atomic.Int64                  // Mono of the last picture that the detector had, in ns
 	settings atomic.Pointer[motion.Config] // of the detector, to be taken before the next picture is looked at; nil: they are
 	schedule atomic.Pointer[Schedule]      // outside of which nothing is recorded; nil: none
+	masked   atomic.Int64                  // video.Now when the privacy mask changed, in ns; 0: never
 
 	report  func(found bool, at time.Time, reason string) // to the cloud; nil: to nobody
 	wall    func(mono time.Duration) (time.Time, bool)    // nil: no clock is trusted
@@ -86,6 +88,7 @@ func newPipeline(c CameraConfig, cameraID string, spool clip.Spool, log *zap.Log
 	p.camera.SetDetection(p.small)
 	p.camera.OnChange(p.changed)
 	p.controls = p.camera
+	p.config = c.Motion
 	if p.detector, err = motion.New(c.Motion); err != nil {
 		return nil, err
 	}
@@ -170,6 +173,7 @@ func (p *pipeline) detect(ctx context.Context) error {
 	var (
 		luma lumaReader
 		said time.Duration // when an unreadable picture was last logged
+		mask = sieve{changed: &p.masked, depth: detectDepth}
 	)
 	defer luma.close()
 	for {
@@ -177,7 +181,12 @@ func (p *pipeline) detect(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case f := <-sub.Frames():
+			old, last := mask.old(f)
+			if last {
+				p.renewed()
+			}
 			switch plane, err := luma.read(f); {
+			case old:
 			case err == nil:
 				p.decide(f, plane)
 			case !errors.Is(err, errNoKey):
@@ -208,6 +217,8 @@ func (p *pipeline) decide(f *video.Frame, plane *video.Plane) {
 	if c := p.settings.Swap(nil); c != nil {
 		if err := p.detector.SetConfig(*c); err != nil {
 			p.log.Error("settings of the detector not taken", zap.Error(err))
+		} else {
+			p.config = *c
 		}
 	}
 	d := p.detector.Step(f.Mono, plane)

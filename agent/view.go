@@ -126,6 +126,7 @@ func (p *pipeline) stream(w http.ResponseWriter, r *http.Request) error {
 // A viewer makes JPEGs of a subscription's frames, in buffers that it uses again.
 type viewer struct {
 	sub  *capture.Subscription
+	mask sieve
 	img  video.I420
 	h264 h264Reader
 
@@ -143,7 +144,7 @@ func (p *pipeline) watch(moving bool) *viewer {
 		depth = viewDepth
 		p.RequestKey()
 	}
-	return &viewer{sub: hub.Subscribe(queueView, depth)}
+	return &viewer{sub: hub.Subscribe(queueView, depth), mask: sieve{changed: &p.masked, depth: depth}}
 }
 
 func (v *viewer) close() {
@@ -162,6 +163,11 @@ func (v *viewer) next(ctx context.Context, limit time.Duration) ([]byte, error) 
 		case <-timeout.C:
 			return nil, &viewError{http.StatusServiceUnavailable, "the camera gives no pictures just now"}
 		case f := <-v.sub.Frames():
+			old, last := v.mask.old(f)
+			if old && !last {
+				f.Release()
+				continue
+			}
 			b, err := v.jpeg(f)
 			f.Release()
 			if err == nil {

@@ -71,6 +71,9 @@ func snapshotCamera(c *configFlags, camera, source string) (agent.CameraConfig, 
 		return agent.CameraConfig{}, err
 	}
 	cam, err := loaded.Camera(camera)
+	if err == nil {
+		err = cam.KeepHidden(loaded.StateDir)
+	}
 	if err != nil {
 		return cam, err
 	}
