@@ -157,6 +157,57 @@ func (h *host) answer() (status int32, data []byte) {
 	return int32(be.Uint32(b[20:])), data
 }
 
+// TestIsochronousTransfersCarryAPayloadInEachPacket plays the host of a transfer with three packets: two are filled, and one is left over.
+func TestIsochronousTransfersCarryAPayloadInEachPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		d := newDevice(ours, func([8]byte, []byte) ([]byte, int32) { return nil, 0 })
+		served := make(chan struct{})
+		go func() { defer close(served); _ = d.serve() }()
+		const exdev = ^uint32(17) // what Linux writes before a packet is transferred
+		b := make([]byte, headerSize)
+		be.PutUint32(b[0:], cmdSubmit)
+		be.PutUint32(b[4:], 5)
+		be.PutUint32(b[12:], 1)
+		be.PutUint32(b[16:], 1)
+		be.PutUint32(b[24:], 300)
+		be.PutUint32(b[32:], 3)
+		for i := range uint32(3) {
+			for _, v := range []uint32{i * 100, 100, 0, exdev} {
+				b = be.AppendUint32(b, v)
+			}
+		}
+		if _, err := theirs.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		parts := [][]byte{[]byte("first"), []byte("second"), nil}
+		go d.send(1, func(space int) []byte {
+			if space != 100 {
+				t.Errorf("space for %d bytes, want 100", space)
+			}
+			p := parts[0]
+			parts = parts[1:]
+			return p
+		})
+		answer := make([]byte, headerSize+len("firstsecond")+3*packetSize)
+		if _, err := io.ReadFull(theirs, answer); err != nil {
+			t.Fatal(err)
+		}
+		want := []byte("firstsecond")
+		for i, n := range []uint32{5, 6, 0} {
+			for _, v := range []uint32{uint32(i) * 100, 100, n, 0} {
+				want = be.AppendUint32(want, v)
+			}
+		}
+		if !bytes.Equal(answer[headerSize:], want) || be.Uint32(answer[24:]) != 11 || be.Uint32(answer[32:]) != 3 {
+			t.Errorf("answer % x\nwant % x", answer, want)
+		}
+		theirs.Close()
+		ours.Close()
+		<-served
+	})
+}
+
 func withCamera(t *testing.T, test func(t *testing.T, h *host, c *camera, shown *bytes.Buffer)) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
