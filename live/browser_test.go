@@ -47,7 +47,11 @@ let mark = -1, marks = 0, state = '';
 </script>`
 
 func TestABrowserSeesWhatTheCameraShows(t *testing.T) {
-	src := newScene(t, video.MJPEG, 640, 480, 15)
+	t.Run("MJPEG", func(t *testing.T) { browserSees(t, newScene(t, video.MJPEG, 640, 480, 15)) })
+	t.Run("H264", func(t *testing.T) { browserSees(t, newX264Scene(t, 640, 480)) })
+}
+
+func browserSees(t *testing.T, src *scene) {
 	r := newRig(t, src, nil)
 	mux := http.NewServeMux()
 	mux.Handle("/cameras/", r.s.Handler())

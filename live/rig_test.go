@@ -3,6 +3,7 @@
 package live
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,6 +42,7 @@ type scene struct {
 	fourcc video.FourCC
 	w, h   int
 	rate   float64
+	units  [][]byte     // what a camera with an encoder of its own gives, in a circle
 	asked  atomic.Int32 // key pictures, of a camera that encodes
 	key    atomic.Bool  // the next is one
 }
@@ -63,15 +66,22 @@ func (s *scene) Format() (video.Format, bool) {
 	return video.Format{FourCC: s.fourcc, Width: s.w, Height: s.h, Rate: s.rate}, !s.gone.Load()
 }
 
-// newScene begins to publish pictures. It is the first that a test makes: all goroutines must have ended with the test.
-func newScene(t testing.TB, fourcc video.FourCC, w, h int, rate float64) *scene {
+func noLeaks(t testing.TB) {
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
 		if err := goleak.Find(); err != nil {
 			t.Error(err)
 		}
 	})
-	s := &scene{hub: capture.NewHub(), fourcc: fourcc, w: w, h: h, rate: rate}
+}
+
+// newScene begins to publish pictures. It is the first that a test makes: all goroutines must have ended with the test.
+func newScene(t testing.TB, fourcc video.FourCC, w, h int, rate float64) *scene {
+	noLeaks(t)
+	return startScene(t, &scene{hub: capture.NewHub(), fourcc: fourcc, w: w, h: h, rate: rate})
+}
+
+func startScene(t testing.TB, s *scene) *scene {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { s.play(ctx, t) })
@@ -87,7 +97,7 @@ func (s *scene) play(ctx context.Context, t testing.TB) {
 	tick := time.NewTicker(time.Duration(float64(time.Second) / s.rate))
 	defer tick.Stop()
 	var enc *h264.Encoder
-	if s.fourcc == video.H264 {
+	if s.fourcc == video.H264 && s.units == nil {
 		var err error
 		if enc, err = h264.NewEncoder(h264.Config{Width: s.w, Height: s.h, Rate: s.rate, Bitrate: 1_000_000}); err != nil {
 			t.Error(err)
@@ -118,7 +128,22 @@ func (s *scene) play(ctx context.Context, t testing.TB) {
 
 // picture draws a moving slope with the number n in it.
 func (s *scene) picture(n uint32, enc *h264.Encoder) ([]byte, error) {
-	var img video.I420
+	if s.units != nil {
+		return s.units[int(n-1)%len(s.units)], nil
+	}
+	img := s.draw(n)
+	switch s.fourcc {
+	case video.MJPEG:
+		return jpeg.Encode(nil, img, 85)
+	case video.H264:
+		p, err := enc.Encode(img, time.Duration(n)*time.Second/time.Duration(s.rate), uint64(n), s.key.Swap(false))
+		return p.Data, err
+	}
+	return append(append(img.Y, img.U...), img.V...), nil
+}
+
+func (s *scene) draw(n uint32) *video.I420 {
+	img := &video.I420{}
 	img.Resize(s.w, s.h)
 	img.FullRange = s.fourcc == video.MJPEG
 	for y := range s.h {
@@ -131,14 +156,38 @@ func (s *scene) picture(n uint32, enc *h264.Encoder) ([]byte, error) {
 	}
 	x, y := video.MarkAt(s.w, s.h)
 	video.DrawMark(&video.Plane{Pix: img.Y, Width: s.w, Height: s.h, Stride: img.YStride}, x, y, n)
-	switch s.fourcc {
-	case video.MJPEG:
-		return jpeg.Encode(nil, &img, 85)
-	case video.H264:
-		p, err := enc.Encode(&img, time.Duration(n)*time.Second/time.Duration(s.rate), uint64(n), s.key.Swap(false))
-		return p.Data, err
+	return img
+}
+
+// newX264Scene is a camera that encodes as cameras do and as the encoder here does not: High profile, CABAC, several slices a
+// picture, access unit delimiters, a key picture each second.
+func newX264Scene(t testing.TB, w, h int) *scene {
+	t.Helper()
+	noLeaks(t)
+	s := &scene{hub: capture.NewHub(), fourcc: video.H264, w: w, h: h, rate: 15}
+	var pictures []byte
+	for n := range uint32(600) { // longer than a test takes
+		img := s.draw(n + 1)
+		pictures = append(append(append(pictures, img.Y...), img.U...), img.V...)
 	}
-	return append(append(img.Y, img.U...), img.V...), nil
+	cmd := exec.Command("ffmpeg", "-v", "error", "-f", "rawvideo", "-s", fmt.Sprintf("%dx%d", w, h), "-r", "15", "-pix_fmt", "yuv420p", "-i", "-",
+		"-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-x264-params", "keyint=15:bframes=0:aud=1:slices=3", "-f", "h264", "-")
+	cmd.Stdin = bytes.NewReader(pictures)
+	stream, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("ffmpeg: %v", err)
+	}
+	for nal := range h264.NALs(stream) {
+		if nal[0]&0x1f == 9 {
+			s.units = append(s.units, nil)
+		}
+		last := len(s.units) - 1
+		s.units[last] = append(append(s.units[last], 0, 0, 0, 1), nal...)
+	}
+	if len(s.units) != 600 {
+		t.Fatalf("ffmpeg made %d pictures", len(s.units))
+	}
+	return startScene(t, s)
 }
 
 // freePort gives a port that neither UDP nor TCP uses, and that no program gets by asking for just any.

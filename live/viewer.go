@@ -54,6 +54,7 @@ type viewer struct {
 
 	queue   chan *unit
 	needKey atomic.Bool // pictures are left out up to the next key picture
+	begun   bool        // has been offered a picture that it can use; of the camera's goroutine
 	dropped atomic.Uint64
 	sent    atomic.Uint64 // payload bytes
 
@@ -270,9 +271,12 @@ func (v *viewer) run(ctx context.Context) {
 // for this viewer to go on.
 func (v *viewer) offer(u *unit) (needsKey bool) {
 	if v.needKey.Load() && !u.key {
-		v.dropped.Add(1)
+		if v.begun { // what comes before the first is no loss
+			v.dropped.Add(1)
+		}
 		return true
 	}
+	v.begun = true
 	select {
 	case v.queue <- u:
 		v.needKey.Store(false)
