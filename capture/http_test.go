@@ -743,3 +743,24 @@ func TestAStreamFasterThanWantedIsThinnedWithoutCountingDrops(t *testing.T) {
 		t.Errorf("status %+v", st)
 	}
 }
+
+func TestARefusedPasswordIsNotSentAgainAndAgain(t *testing.T) {
+	var asked atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	cam := newNetCamera(t, Config{Source: s.URL, User: "u", Password: "wrong"})
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // five attempts at the usual pace
+	defer cancel()
+	if err := cam.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("%d requests, want one without and one with the password", n)
+	}
+	if said := cam.logs.FilterMessage("camera failed").All(); len(said) != 1 || said[0].ContextMap()["retry_in"].(time.Duration) < 50*time.Second {
+		t.Errorf("log %v", said)
+	}
+}
