@@ -74,7 +74,7 @@ func (w *worker) offer(e *event, pic picture) {
 	}
 }
 
-// poster writes a snapshot for a clip just finished that has none.
+// poster writes a snapshot for a clip that is complete and has none.
 func (w *worker) poster(e *event, c *file) {
 	if e.showed(c.start, c.last) {
 		return

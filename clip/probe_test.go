@@ -134,6 +134,9 @@ func (g *rig) postersOf(clips []recorded) []recorded {
 		for _, s := range l {
 			if s.Event == clip.Event && s.Mono >= clip.Mono && s.Mono < clip.Mono+clip.Length-time.Millisecond {
 				n++
+				if s.path > clip.path { // they are numbered as they are finished
+					g.t.Errorf("the clip at %v was finished before its snapshot", clip.Mono)
+				}
 			}
 		}
 		if n != 1 {

@@ -296,6 +296,7 @@ func (w *worker) close(e *event, next time.Duration) {
 		return
 	}
 	defer c.poster.release()
+	w.poster(e, c) // first: it is small, and says what the clip shows
 	err := c.finish(next)
 	w.file = nil
 	w.r.setRecording(false)
@@ -303,7 +304,6 @@ func (w *worker) close(e *event, next time.Duration) {
 		w.spoolError(err)
 		return
 	}
-	w.poster(e, c)
 	w.r.mu.Lock()
 	w.r.status.Clips++
 	w.r.mu.Unlock()
