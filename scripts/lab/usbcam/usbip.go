@@ -157,7 +157,7 @@ func (d *device) send(endpoint int, fill func(space int) []byte) bool {
 	for p := u.packets; len(p) > 0; p = p[packetSize:] {
 		payload := fill(int(be.Uint32(p[4:])))
 		be.PutUint32(p[8:], uint32(len(payload)))
-		be.PutUint32(p[12:], 0) // the host's is an error: not transferred yet
+		be.PutUint32(p[12:], 0)         // the host's is an error: not transferred yet
 		data = append(data, payload...) // packed: the host puts each where it belongs
 	}
 	return d.reply(retSubmit, u, 0, len(data), data) == nil
