@@ -2,47 +2,29 @@
 
 #include "planes.h"
 
-// The loops are such that a compiler makes vector instructions of them.
+#define KIND(name) name##_plain
+#include "planes_loops.h"
+#undef KIND
 
-static void split422(uint8_t *restrict y, const uint8_t *restrict src, int pairs, int luma) {
-	if (luma == 0)
-		for (int i = 0; i < 2 * pairs; i++)
-			y[i] = src[2 * i];
-	else
-		for (int i = 0; i < 2 * pairs; i++)
-			y[i] = src[2 * i + 1];
-}
-
-static void mean422(uint8_t *restrict u, uint8_t *restrict v, const uint8_t *restrict a, const uint8_t *restrict b, int pairs,
-                    int luma) {
-	if (luma == 0)
-		for (int i = 0; i < pairs; i++) {
-			u[i] = (uint8_t)((a[4 * i + 1] + b[4 * i + 1] + 1) >> 1);
-			v[i] = (uint8_t)((a[4 * i + 3] + b[4 * i + 3] + 1) >> 1);
-		}
-	else
-		for (int i = 0; i < pairs; i++) {
-			u[i] = (uint8_t)((a[4 * i] + b[4 * i] + 1) >> 1);
-			v[i] = (uint8_t)((a[4 * i + 2] + b[4 * i + 2] + 1) >> 1);
-		}
-}
+// 32-bit ARM is compiled for processors without vector instructions, which most have. The others have them anyway.
+#if defined(__arm__) && !defined(__ARM_NEON)
+#include <sys/auxv.h>
+#define HWCAP_NEON (1 << 12) // asm/hwcap.h of the kernel
+#pragma GCC push_options
+#pragma GCC target("fpu=neon")
+#define KIND(name) name##_neon
+#include "planes_loops.h"
+#undef KIND
+#pragma GCC pop_options
+#define CALL(name, ...) (getauxval(AT_HWCAP) & HWCAP_NEON ? name##_neon(__VA_ARGS__) : name##_plain(__VA_ARGS__))
+#else
+#define CALL(name, ...) name##_plain(__VA_ARGS__)
+#endif
 
 void camward_planes422(uint8_t *y, uint8_t *u, uint8_t *v, const uint8_t *src, int width, int height, int stride, int luma) {
-	int pairs = width / 2;
-	for (int i = 0; i < height; i += 2) {
-		const uint8_t *a = src + (size_t)i * stride;
-		const uint8_t *b = i + 1 < height ? a + stride : a; // the last line of an odd height stands alone
-		split422(y + (size_t)i * width, a, pairs, luma);
-		if (b != a)
-			split422(y + (size_t)(i + 1) * width, b, pairs, luma);
-		mean422(u + (size_t)(i / 2) * pairs, v + (size_t)(i / 2) * pairs, a, b, pairs, luma);
-	}
+	CALL(planes422, y, u, v, src, width, height, stride, luma);
 }
 
-void camward_split_chroma(uint8_t *restrict u, uint8_t *restrict v, const uint8_t *restrict src, int width, int height, int stride) {
-	for (int y = 0; y < height; y++, u += width, v += width, src += stride)
-		for (int x = 0; x < width; x++) {
-			u[x] = src[2 * x];
-			v[x] = src[2 * x + 1];
-		}
+void camward_split_chroma(uint8_t *u, uint8_t *v, const uint8_t *src, int width, int height, int stride) {
+	CALL(split_chroma, u, v, src, width, height, stride);
 }
