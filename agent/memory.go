@@ -62,6 +62,9 @@ func newMemory(budget uploader.Bytes, cameras []CameraConfig, root fs.FS, log *z
 			m.pixels[i] = c.Size.Width * c.Size.Height
 		}
 	}
+	if err := giveBackLargeBlocks(); err != nil {
+		m.log.Warn("memory that the codecs free may stay with the process", zap.Error(err))
+	}
 	limit := m.apply()
 	m.log.Info("memory is shared out", zap.Int64("budget", m.budget), zap.Int64("heap", limit), zap.Int("ring", m.ring(math.MaxInt)))
 	return m
