@@ -58,16 +58,17 @@ func TestABrowserOnTheHostSeesTheGuestsCamera(t *testing.T) {
 		boot(t, m, job)
 	}()
 	address := fmt.Sprintf("http://127.0.0.1:%d/", port)
-	seen, first := watch(t, address, password, filepath.Join(job.Share, "ready"), done)
+	seen, again, first := watch(t, address, password, job.Share, done)
 	setBrightness(t, address+"api/cameras/vivid/controls", password)
 	if err := os.WriteFile(filepath.Join(job.Share, "seen"), nil, 0o600); err != nil {
 		t.Error(err)
 	}
 	<-done
-	t.Logf("first picture %v after signing in; %d pictures seen: %v", first.Round(time.Millisecond), len(seen), seen)
-	if len(seen) < 10 {
-		t.Errorf("%d pictures of the camera were seen, want at least 10", len(seen))
+	t.Logf("first picture %v after signing in; %d pictures seen: %v; %d after the camera was unplugged and plugged in again: %v", first.Round(time.Millisecond), len(seen), seen, len(again), again)
+	if len(seen) < 10 || len(again) < 5 {
+		t.Errorf("%d pictures of the camera were seen, want at least 10; and %d after it was plugged in again, want at least 5", len(seen), len(again))
 	}
+	seen = append(seen, again...)
 	for i := 1; i < len(seen); i++ {
 		if seen[i] <= seen[i-1] {
 			t.Errorf("picture %d came after %d", seen[i], seen[i-1])
@@ -118,19 +119,11 @@ func setBrightness(t *testing.T, address, password string) {
 	}
 }
 
-// watch gives the numbers of the pictures that the page shows, and how long the first took.
-func watch(t *testing.T, address, password, ready string, done <-chan struct{}) (seen []uint32, first time.Duration) {
+// watch gives the numbers of the pictures that the page shows, and how long the first took; and those that the same page, left alone, shows after the
+// camera was unplugged for a while.
+func watch(t *testing.T, address, password, share string, done <-chan struct{}) (seen, again []uint32, first time.Duration) {
 	t.Helper()
-	for {
-		if _, err := os.Stat(ready); err == nil {
-			break
-		}
-		select {
-		case <-done:
-			t.Fatal("the guest ended before it could be watched")
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
+	waitFor(t, filepath.Join(share, "ready"), done)
 	tab := browser.Open(t, 390, 844, "ERR_CONNECTION", browser.OwnAddresses) // the guest ends before the browser
 	tab.Do(chromedp.Navigate(address))
 	tab.Wait("the form", `document.querySelector('input[type=password]') !== null`, time.Minute)
@@ -138,16 +131,42 @@ func watch(t *testing.T, address, password, ready string, done <-chan struct{}) 
 	tab.Do(chromedp.SendKeys("#password", password+"\r"))
 	tab.Wait("a picture", `document.getElementById('video') !== null && document.getElementById('video').videoWidth > 0`, 90*time.Second)
 	first = time.Since(began)
-	for until := time.Now().Add(time.Minute); len(seen) < 20 && time.Now().Before(until); {
-		n, err := shownNumber(tab.Eval(`(() => { const v = document.getElementById('video'), c = document.createElement('canvas');
-			c.width = v.videoWidth; c.height = v.videoHeight; c.getContext('2d').drawImage(v, 0, 0); return c.toDataURL('image/png') })()`))
-		if err == nil && (len(seen) == 0 || seen[len(seen)-1] != n) {
-			seen = append(seen, n)
+	look := func(wanted int, after uint32) (seen []uint32) {
+		for until := time.Now().Add(time.Minute); len(seen) < wanted && time.Now().Before(until); {
+			n, err := shownNumber(tab.Eval(`(() => { const v = document.getElementById('video'), c = document.createElement('canvas');
+				c.width = v.videoWidth; c.height = v.videoHeight; c.getContext('2d').drawImage(v, 0, 0); return c.toDataURL('image/png') })()`))
+			if err == nil && n != after {
+				seen, after = append(seen, n), n
+			}
+			time.Sleep(50 * time.Millisecond)
 		}
-		time.Sleep(50 * time.Millisecond)
+		return seen
 	}
+	seen = look(20, ^uint32(0))
 	tab.Shot("lab-live")
-	return seen, first
+	if len(seen) == 0 {
+		return nil, nil, first
+	}
+	if err := os.WriteFile(filepath.Join(share, "unplug"), nil, 0o600); err != nil {
+		t.Error(err)
+	}
+	waitFor(t, filepath.Join(share, "plugged"), done)
+	return seen, look(10, seen[len(seen)-1]), first
+}
+
+// waitFor waits until the guest has made a file.
+func waitFor(t *testing.T, file string, done <-chan struct{}) {
+	t.Helper()
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		select {
+		case <-done:
+			t.Fatalf("the guest ended without making %s", filepath.Base(file))
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // shownNumber reads the mark out of a data URL.
