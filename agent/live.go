@@ -43,11 +43,7 @@ func (s liveSource) Format() (f video.Format, ok bool) {
 }
 
 // RequestKey implements live.KeyRequester: the camera encodes, and somebody waits for a picture that can be decoded alone.
-func (p *pipeline) RequestKey() {
-	if c, can := any(p.camera).(interface{ RequestKey() }); can {
-		c.RequestKey()
-	}
-}
+func (p *pipeline) RequestKey() { p.camera.RequestKey() }
 
 // liveRoutes serve WHEP. A browser asks for permission (OPTIONS) without credentials.
 func (a *Agent) liveRoutes(s *web.Server) {

@@ -25,13 +25,26 @@ func Snapshot(ctx context.Context, c CameraConfig, log *zap.Logger) ([]byte, err
 	defer sub.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ended := make(chan error, 1)
+	ended, failed := make(chan error, 1), make(chan error, 1)
+	cam.OnChange(func(c capture.Change) {
+		if c.Found {
+			return
+		}
+		select {
+		case failed <- c.Err: // it would be waited for
+		default:
+		}
+	})
 	go func() { ended <- cam.Run(ctx) }()
 	v := viewer{sub: sub}
 	defer v.h264.close()
 	var first time.Duration
 	for {
 		select {
+		case err := <-failed:
+			stop()
+			<-ended
+			return nil, err
 		case err := <-ended:
 			return nil, err
 		case f := <-sub.Frames():

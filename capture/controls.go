@@ -125,6 +125,21 @@ func (c *Camera) KeepControls(values map[string]int32) {
 	c.settings.want = maps.Clone(values)
 }
 
+// cidForceKey is V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME.
+const cidForceKey = 0x9909e5
+
+// RequestKey asks a camera that encodes for a key picture now; those without that control make one when they like. It never waits: while
+// the driver is asked something else, nothing is requested. Safe for concurrent use.
+func (c *Camera) RequestKey() {
+	if !c.settings.mu.TryLock() {
+		return
+	}
+	defer c.settings.mu.Unlock()
+	if c.settings.open != nil {
+		_ = c.settings.open.setControl(cidForceKey, 1)
+	}
+}
+
 // opened sets the controls of a camera that has just been opened. What cannot be set keeps no camera from its pictures.
 func (c *Camera) opened(k controller) {
 	c.settings.mu.Lock()

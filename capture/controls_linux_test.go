@@ -220,3 +220,28 @@ func TestControlsMayBeAskedForWhileTheCameraComesAndGoes(t *testing.T) {
 		t.Error("the device is not free")
 	}
 }
+
+// keyAsker records what is set.
+type keyAsker struct {
+	controller
+	set []uint32
+}
+
+func (k *keyAsker) setControl(id uint32, _ int32) error {
+	k.set = append(k.set, id)
+	return nil
+}
+
+func TestAKeyPictureIsRequestedOfAnOpenCameraAlone(t *testing.T) {
+	var c Camera
+	c.RequestKey() // closed: nobody to ask
+	k := &keyAsker{}
+	c.settings.open = k
+	c.RequestKey()
+	c.settings.mu.Lock() // the driver is busy with something else
+	c.RequestKey()
+	c.settings.mu.Unlock()
+	if len(k.set) != 1 || k.set[0] != cidForceKey {
+		t.Errorf("set %#x, want V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME once", k.set)
+	}
+}

@@ -3,7 +3,6 @@ package capture
 import (
 	"fmt"
 	"time"
-	"unsafe"
 
 	"camward/video"
 )
@@ -15,7 +14,6 @@ const (
 
 	cidGOPSize      = 0x9909cb // V4L2_CID_MPEG_VIDEO_GOP_SIZE
 	cidRepeatHeader = 0x9909e2 // V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER
-	cidForceKey     = 0x9909e5 // V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME
 	cidIPeriod      = 0x990a66 // V4L2_CID_MPEG_VIDEO_H264_I_PERIOD
 )
 
@@ -68,8 +66,7 @@ func (d *device) await() error {
 	}
 	if now.Sub(d.gate.wanted) >= keyAgain {
 		d.gate.wanted = now
-		c := v4l2Control{id: cidForceKey, value: 1}
-		_ = d.k.ioctl(vidiocSCtrl, unsafe.Pointer(&c))
+		_ = d.setControl(cidForceKey, 1)
 	}
 	return nil
 }
