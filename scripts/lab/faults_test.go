@@ -58,7 +58,7 @@ func TestFaultsOfCamerasAreSurvived(t *testing.T) {
 				runDrill(t, m, *only, "", 0)
 				return
 			case *quick:
-				cloud, share := runDrill(t, m, "vivid,usb,replug,h264", "-quick", 10)
+				cloud, share := runDrill(t, m, "vivid,usb,replug,h264", "-quick", 9)
 				checkUnplugged(t, cloud, share)
 				checkH264(t, cloud, share)
 				return

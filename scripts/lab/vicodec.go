@@ -33,7 +33,7 @@ func Vicodec(ctx context.Context, img Image) (Image, []byte, error) {
 	return img, b, os.WriteFile(kept(), b, 0o644)
 }
 
-var errNoSource = errors.New("Debian no longer has this kernel's headers and source")
+var errNoSource = errors.New("headers and source of this kernel are no longer in the archive")
 
 // buildVicodec fetches what building takes, all of one version, and builds in a folder of its own.
 func (i Image) buildVicodec(ctx context.Context) ([]byte, error) {

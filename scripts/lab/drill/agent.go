@@ -29,13 +29,16 @@ type agent struct {
 	lines []string // of its log, shortened
 }
 
-// start runs an agent with cameras, each given as the inside of a YAML flow mapping. It is told to record nothing but events.
+// start runs an agent with cameras, each given as the inside of a YAML flow mapping. It is told to record nothing but events. To the cloud each is another
+// device, since its cameras have other names.
 func (d *drill) start(cameras ...string) (*agent, error) {
 	var list strings.Builder
 	for _, c := range cameras {
 		fmt.Fprintf(&list, "  - {%s}\n", c)
 	}
-	config := fmt.Sprintf("cloud: {url: %q, upload_token: %q}\ncameras:\n%sspool: {dir: /tmp/spool}\nstate_dir: /tmp/state\nlog: {format: json}\n", d.cloud, d.token, &list)
+	d.agents++
+	config := fmt.Sprintf("cloud: {url: %q, upload_token: %q}\ncameras:\n%sspool: {dir: /tmp/spool-%d}\nstate_dir: /tmp/state-%[4]d\nboard: {mac: \"02005EED%04[4]X\"}\nlog: {format: json}\n",
+		d.cloud, d.token, &list, d.agents)
 	if err := os.WriteFile("/tmp/drill.yml", []byte(config), 0o600); err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ type drill struct {
 	quick               bool
 	out                 *os.File
 	began               time.Time
-	failed              int
+	failed, agents      int
 }
 
 // sets are what can be asked for, in the order in which they run.
