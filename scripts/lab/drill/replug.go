@@ -79,6 +79,9 @@ func (d *drill) flap(a *agent, w *webcam, times int, r *rows.Row) error {
 	if _, err := a.frames(0, 2, 30*time.Second); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
+	if m := r.Median(); m > soon {
+		errs = append(errs, fmt.Errorf("pictures came %.1f s after the node, half of the times, want %.1f s", m, soon))
+	}
 	after := a.footprint()
 	r.Did += fmt.Sprintf("; descriptors %.0f before and %.0f after, goroutines %.0f and %.0f, memory %.1f and %.1f MiB", before.descriptors, after.descriptors,
 		before.goroutines, after.goroutines, before.memory/(1<<20), after.memory/(1<<20))

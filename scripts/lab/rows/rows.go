@@ -39,17 +39,23 @@ func Read(r io.Reader) (all []Row, err error) {
 // Write appends a row, on a line of its own.
 func Write(w io.Writer, row Row) error { return json.NewEncoder(w).Encode(row) }
 
+// Median is the middle of Recovery; 0 if it is empty.
+func (r Row) Median() float64 {
+	if len(r.Recovery) == 0 {
+		return 0
+	}
+	return slices.Sorted(slices.Values(r.Recovery))[len(r.Recovery)/2]
+}
+
 // Time says how long it took: nothing, one figure, or the median and the longest of several.
 func (r Row) Time() string {
-	times := slices.Clone(r.Recovery)
-	slices.Sort(times)
-	switch n := len(times); n {
+	switch n := len(r.Recovery); n {
 	case 0:
 		return "-"
 	case 1:
-		return fmt.Sprintf("%.1f s", times[0])
+		return fmt.Sprintf("%.1f s", r.Recovery[0])
 	default:
-		return fmt.Sprintf("%.1f s, at most %.1f s of %d", times[n/2], times[n-1], n)
+		return fmt.Sprintf("%.1f s, at most %.1f s of %d", r.Median(), slices.Max(r.Recovery), n)
 	}
 }
 
