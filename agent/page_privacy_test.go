@@ -71,7 +71,7 @@ func TestAHiddenAreaIsBlackAtOnceAndFromTheFirstPictureAfterARestart(t *testing.
 	shows(v, false, false)
 	holds(v, "PUT", `{"areas":[`+leftHalf+`]}`, hidden)
 	shows(v, true, false)
-	if st := v.a.device.status(); len(st) != 1 || st[0].Form != "privacy of front" || st[0].By != "127.0.0.1" || st[0].At.IsZero() || st[0].Value != "1 areas" {
+	if st := v.a.device.status(); len(st) != 1 || st[0].Form != "privacy of front" || st[0].By != "127.0.0.1" || st[0].At.IsZero() || st[0].Value != "hidden areas: 1" {
 		t.Errorf("status %+v", st)
 	}
 

@@ -229,7 +229,7 @@ func (k kept) pageStatus() (list []SettingStatus) {
 		add(controlsOf(name), strings.TrimPrefix(fmt.Sprint(k.Controls[name]), "map"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(k.Privacy)) {
-		add(privacyOf(name), fmt.Sprintf("%d areas", len(k.Privacy[name])))
+		add(privacyOf(name), fmt.Sprintf("hidden areas: %d", len(k.Privacy[name])))
 	}
 	return list
 }

@@ -137,6 +137,7 @@ func TestAnInstallerAimsTheCameraWithItsPage(t *testing.T) {
 	t.Run("the picture is the camera's and moves", p.pictureMoves)
 	t.Run("focus and light have figures", p.figures)
 	t.Run("what moves is shown, and not where it is ignored", p.areas)
+	t.Run("what is hidden is black for everybody", p.hide)
 	t.Run("uploads and account", func(t *testing.T) { p.uploads(t, c) })
 	t.Run("log and support file", func(t *testing.T) { p.support(t, c) })
 
@@ -146,9 +147,13 @@ func TestAnInstallerAimsTheCameraWithItsPage(t *testing.T) {
 	p.signIn(url, pagePassword)
 	p.Wait("the page", `document.getElementById('tab-motion')`, pageWait)
 	p.Do(chromedp.Click("#tab-motion"))
-	p.saw("the area is still there", "areas", `t === 'The whole picture is watched, 1 ignored area.'`)
+	p.saw("the areas are still there", "areas", `t === 'The whole picture is watched, 1 ignored area, 1 hidden area.'`)
+	p.dark("the hidden area after a restart", true)
 	p.Do(chromedp.Click("#configured"))
-	p.saw("the configuration's again", "areas", `t === 'The whole picture is watched.'`)
+	p.saw("the configuration's again", "areas", `t === 'The whole picture is watched, 1 hidden area.'`)
+	p.Do(chromedp.Click("#unhide"))
+	p.saw("nothing is hidden any more", "areas", `t === 'The whole picture is watched.'`)
+	p.dark("what was hidden", false)
 	p.Do(chromedp.Click(".top form button"))
 	p.Wait("signed out", `location.pathname === '/signin'`, pageWait)
 	p.Do(chromedp.Navigate(url))
@@ -207,6 +212,60 @@ func (p installer) areas(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// hide draws an area over the house by finger.
+func (p installer) hide(t *testing.T) {
+	p.t = t
+	p.dark("the picture before", false)
+	p.Do(chromedp.Click("#draw"), chromedp.Click("#add-privacy"))
+	p.tap([2]float64{0.5, 0.01}, [2]float64{0.99, 0.01}, [2]float64{0.99, 0.5}, [2]float64{0.5, 0.5})
+	p.Shot("e2e-page-hide")
+	p.Do(chromedp.Click("#save"))
+	const both = `t === 'The whole picture is watched, 1 ignored area, 1 hidden area.'`
+	p.saw("the area is hidden", "areas", both)
+	p.dark("the hidden area", true)
+	p.Do(chromedp.Reload())
+	p.saw("the area after a reload", "areas", both)
+	p.dark("the hidden area after a reload", true)
+	p.live()
+	p.Wait("the live picture is black there, too", `(() => {
+		const v = document.getElementById('video'), c = new OffscreenCanvas(64, 64).getContext('2d', {willReadFrequently: true});
+		c.drawImage(v, v.videoWidth * 0.6, v.videoHeight * 0.1, v.videoWidth * 0.3, v.videoHeight * 0.3, 0, 0, 64, 64);
+		return c.getImageData(0, 0, 64, 64).data.every((d, i) => d < 24 || i % 4 === 3);
+	})()`, pageWait)
+	p.Shot("e2e-page-hidden")
+	if got := p.fetch("/api/cameras/front/privacy"); !strings.Contains(got, `"from":"page"`) || !strings.Contains(got, `,[1,0],[1,0.`) {
+		t.Errorf("the camera holds %s", got)
+	}
+}
+
+// brightest gives the highest level in the upper right of a new snapshot, and in its upper left: "right left".
+const brightest = `(() => {
+	window.levels = undefined;
+	const img = new Image();
+	img.onload = () => {
+		const [w, h] = [img.naturalWidth, img.naturalHeight], c = new OffscreenCanvas(w, h).getContext('2d', {willReadFrequently: true});
+		c.drawImage(img, 0, 0);
+		const most = (x) => c.getImageData(Math.ceil(w * x), 0, Math.floor(w * 0.45), Math.floor(h * 0.45)).data.reduce((m, v, i) => i % 4 < 3 ? Math.max(m, v) : m, 0);
+		window.levels = [most(0.55), most(0)].join(' ');
+	};
+	img.src = '/snapshot.jpg?' + Date.now();
+	return 0;
+})()`
+
+// dark looks whether a snapshot is black in its upper right, and not in its upper left.
+func (p installer) dark(what string, want bool) {
+	p.t.Helper()
+	p.Eval(brightest)
+	p.Wait("a snapshot", `window.levels`, pageWait)
+	var right, left int
+	if _, err := fmt.Sscan(p.Eval(`window.levels`), &right, &left); err != nil {
+		p.t.Fatal(err)
+	}
+	if (right <= 4) != want || left < 100 {
+		p.t.Errorf("%s: levels up to %d, and %d where nothing is hidden; want black: %v", what, right, left, want)
+	}
 }
 
 func (p installer) uploads(t *testing.T, c *cloud) {

@@ -52,6 +52,7 @@ type device struct {
 	offers    int  // sessions asked for
 	detection map[string]detection
 	puts      []detection
+	hidden    map[string][][][2]float64 // by the page; absent: as configured
 	controls  []obj
 	queue     []obj
 	retried   int
@@ -71,7 +72,7 @@ func newDevice(t testing.TB, names ...string) *device {
 
 func newDeviceOf(t testing.TB, w, h int, names ...string) *device {
 	t.Helper()
-	d := &device{t: t, names: names, scenes: map[string]*scene{}, detection: map[string]detection{}, version: "1.4.0", claimed: true}
+	d := &device{t: t, names: names, scenes: map[string]*scene{}, detection: map[string]detection{}, hidden: map[string][][][2]float64{}, version: "1.4.0", claimed: true}
 	for _, n := range names {
 		d.scenes[n] = newScene(t, w, h)
 		d.detection[n] = configured()
@@ -171,6 +172,12 @@ func (d *device) api(mux *http.ServeMux) {
 		d.detection[r.PathValue("camera")] = configured()
 		return configured(), nil
 	})
+	handle("GET /api/cameras/{camera}/privacy", d.privacy)
+	handle("PUT /api/cameras/{camera}/privacy", d.putPrivacy)
+	handle("DELETE /api/cameras/{camera}/privacy", func(r *http.Request) (any, error) {
+		delete(d.hidden, r.PathValue("camera"))
+		return d.privacy(r)
+	})
 	handle("GET /api/cameras/{camera}/controls", func(*http.Request) (any, error) { return d.controls, nil })
 	handle("PUT /api/cameras/{camera}/controls", d.putControls)
 	handle("GET /api/queue", func(*http.Request) (any, error) { return slices.Clip(append([]obj{}, d.queue...)), nil })
@@ -248,6 +255,27 @@ func (d *device) putDetection(r *http.Request) (any, error) {
 	d.puts = append(d.puts, set)
 	d.detection[r.PathValue("camera")] = set
 	return set, nil
+}
+
+func (d *device) privacy(r *http.Request) (any, error) {
+	if areas, set := d.hidden[r.PathValue("camera")]; set {
+		return obj{"areas": areas, "from": "page"}, nil
+	}
+	return obj{"areas": [][][2]float64{}, "from": "configuration"}, nil
+}
+
+func (d *device) putPrivacy(r *http.Request) (any, error) {
+	var set struct {
+		Areas [][][2]float64 `json:"areas"`
+	}
+	if err := strict(r, &set); err != nil {
+		return nil, err
+	}
+	if len(set.Areas) > 2 {
+		return nil, fault{http.StatusBadRequest, "privacy: 3 polygons, at most 2"}
+	}
+	d.hidden[r.PathValue("camera")] = set.Areas
+	return d.privacy(r)
 }
 
 func (d *device) putControls(r *http.Request) (any, error) {

@@ -63,6 +63,70 @@ func TestAreasAreChangedUndoneAndRefused(t *testing.T) {
 	tab.Wait("the configuration's", `document.getElementById('areas').textContent === 'The whole picture is watched.'`, patience)
 }
 
+func TestAHiddenAreaIsDrawnBlackAndSavedForItself(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "front")
+	tab := open(t, d, 390, 844, "motion", "400") // which is how the camera refuses
+	tab.Do(phone(390, 844))
+	shows(tab)
+	tab.Wait("the areas", `document.getElementById('areas').textContent === 'The whole picture is watched.' && document.getElementById('unhide').hidden`, patience)
+	hidden := func() (areas [][][2]float64) {
+		d.change(func() { areas = d.hidden["front"] })
+		return areas
+	}
+	isBlack := func(what string, x, y float64) {
+		t.Helper()
+		tab.Wait(what, fmt.Sprintf(`(() => {
+			const o = document.getElementById('overlay'), c = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+			c.drawImage(o, -Math.round(o.width * %g), -Math.round(o.height * %g));
+			return c.getImageData(0, 0, 1, 1).data.join() === '0,0,0,255';
+		})()`, x, y), patience)
+	}
+	p := pointer(finger)
+	save := func(what, areas string) {
+		t.Helper()
+		tab.Do(click("save"))
+		tab.Wait(what, `document.getElementById('tools').hidden && document.getElementById('areas').textContent === '`+areas+`'`, patience)
+	}
+	tab.Do(click("draw"), click("add-privacy"))
+	if s := tab.Eval(`document.getElementById('hint').textContent`); s != "Tap the corners of the part to hide: at least 3." {
+		t.Errorf("hint %q", s)
+	}
+	p.tap(t, tab, [2]float64{0.01, 0.01}, [2]float64{0.5, 0.01}, [2]float64{0.5, 0.5}, [2]float64{0.01, 0.5})
+	tab.Shot("hide-draft")
+	save("hidden by finger", "The whole picture is watched, 1 hidden area.")
+	if got := hidden(); len(got) != 1 || !sameShape(got[0], [2]float64{0, 0}, [2]float64{0.5, 0}, [2]float64{0.5, 0.5}, [2]float64{0, 0.5}) {
+		t.Errorf("hidden %v", got)
+	}
+	isBlack("it is drawn black", 0.25, 0.25)
+	// By keyboard, while it can still be changed like any other.
+	tab.Do(chromedp.Focus("#draw"), chromedp.KeyEvent(kb.Enter), chromedp.Focus("#add-privacy"), chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.ArrowRight))
+	isBlack("black at once", 0.6, 0.6)
+	tab.Shot("hide-picked")
+	save("another one", "The whole picture is watched, 2 hidden areas.")
+	if got := hidden(); len(got) != 2 || !sameShape(got[1], [2]float64{0.31, 0.3}, [2]float64{0.71, 0.3}, [2]float64{0.71, 0.7}, [2]float64{0.31, 0.7}) {
+		t.Errorf("hidden %v", got)
+	}
+	tab.Do(click("draw"), chromedp.Focus("#add-privacy"), chromedp.KeyEvent(kb.Enter), click("save"))
+	tab.Wait("the refusal", `document.getElementById('zone-error').textContent === 'Not saved: privacy: 3 polygons, at most 2'`, patience)
+	tab.Do(click("cancel"))
+	tab.Wait("as it was", `document.getElementById('areas').textContent === 'The whole picture is watched, 2 hidden areas.'`, patience)
+	if d.peek(func() bool { return len(d.puts) > 0 }) {
+		t.Error("the detector's settings were sent, too")
+	}
+	tab.Do(click("draw"), click("add-exclude"))
+	p.tap(t, tab, [2]float64{0.8, 0.1}, [2]float64{0.95, 0.1}, [2]float64{0.95, 0.4})
+	save("ignored is another matter", "The whole picture is watched, 1 ignored area, 2 hidden areas.")
+	tab.Shot("hide-saved")
+	tab.Do(click("configured"))
+	tab.Wait("what is hidden stays", `document.getElementById('areas').textContent === 'The whole picture is watched, 2 hidden areas.'`, patience)
+	tab.Do(click("unhide"))
+	tab.Wait("the configuration's", `document.getElementById('areas').textContent === 'The whole picture is watched.' && document.getElementById('unhide').hidden`, patience)
+	if hidden() != nil {
+		t.Error("the camera was not told")
+	}
+}
+
 func TestSensitivityIsInForceAtOnce(t *testing.T) {
 	d := newDevice(t, "front")
 	tab := open(t, d, 390, 844, "motion", "")

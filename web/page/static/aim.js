@@ -1,6 +1,6 @@
 // Focus, light and the camera's own settings.
 
-import {$, el, say, verdict, percent, api, latest} from './base.js';
+import {$, el, say, verdict, percent, api, attempt, latest} from './base.js';
 import {overlay} from './view.js';
 
 let page, best, recent, known = [];
@@ -45,7 +45,7 @@ export function told(m) {
 const figure = (v) => v >= 100 ? v.toFixed(0) : v.toPrecision(3);
 const average = (list) => list.reduce((a, b) => a + b, 0) / list.length;
 
-// focus shows the sharpness, and whether the last second was better than the one before.
+// focus compares the last second with the one before.
 function focus(value) {
 	best = Math.max(best, value);
 	recent = [...recent, value].slice(-4);
@@ -75,27 +75,18 @@ const path = () => `/api/cameras/${encodeURIComponent(page.camera)}/controls`;
 
 async function load() {
 	if (!page.camera || page.tab !== 'aim') return;
-	try {
-		show(await api(path()));
-		say('controls-error', '');
-	} catch (e) {
-		$('controls').replaceChildren();
-		known = [];
-		say('controls-error', e.message);
-	}
+	if (await ask('')) return;
+	$('controls').replaceChildren();
+	known = [];
 }
 
+const ask = (before, ...what) => attempt('controls-error', async () => show(await api(path(), ...what)), before);
+
 const put = latest(async (values) => {
-	try {
-		show(await api(path(), 'PUT', values));
-		say('controls-error', '');
-	} catch (e) {
-		show(known);
-		say('controls-error', `Not changed: ${e.message}`);
-	}
+	if (!await ask('Not changed: ', 'PUT', values)) show(known);
 });
 
-// show brings the list up to date; what is being dragged stays as it is.
+// show lets be what is being dragged.
 function show(list) {
 	$('defaults').hidden = !list.length;
 	if (!list.length) say('controls', 'This camera has none of its own.');

@@ -2,26 +2,26 @@
 
 export const $ = (id) => document.getElementById(id);
 
-// el makes an element. Children are elements or text; text never becomes HTML.
+// el makes an element. Text among its children never becomes HTML.
 export function el(tag, properties = {}, ...children) {
 	const e = Object.assign(document.createElement(tag), properties);
 	e.append(...children);
 	return e;
 }
 
-// say sets an element's text if it is another: a live region would be read out anew.
+// say changes an element's text. The same again would be read out anew.
 export function say(id, text) {
 	const e = $(id);
 	if (e.textContent !== text) e.textContent = text;
 }
 
-// verdict says something in a colour: good, warn, bad, or none.
+// verdict says it in a colour: good, warn or bad.
 export function verdict(id, text, kind = '') {
 	say(id, text);
 	$(id).dataset.kind = kind;
 }
 
-// A Problem is what the camera said against a request; status 0: it said nothing.
+// A Problem is the camera's refusal; status 0: it said nothing.
 export class Problem extends Error {
 	constructor(message, status) {
 		super(message);
@@ -29,13 +29,13 @@ export class Problem extends Error {
 	}
 }
 
-// api asks the camera, with a body as JSON if there is one. What fails is thrown as a Problem.
+// api asks the camera in JSON.
 export async function api(path, method, body) {
 	const r = await request(path, {method, headers: body && {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
 	return r.json();
 }
 
-// request is a fetch that throws a Problem for all that is no success, and leads to the form who is not signed in.
+// request is a fetch that throws a Problem, and leads to the form who is not signed in.
 export async function request(url, options) {
 	const r = await fetch(url, options).catch(() => { throw new Problem('The camera does not answer.', 0); });
 	if (r.status === 401) location.assign('/signin');
@@ -47,7 +47,13 @@ export async function request(url, options) {
 	throw new Problem(text?.slice(0, 300) || `The camera answered ${r.status}.`, r.status);
 }
 
-// latest gives a function that sends values, one request at a time. What comes meanwhile is merged and goes in one.
+// attempt does f and says at a place what fails; it is true if nothing does.
+export function attempt(place, f, before = '') {
+	say(place, '');
+	return f().then(() => true, (e) => say(place, before + e.message));
+}
+
+// latest gives a function that sends values, one request at a time; what comes meanwhile goes in one.
 export function latest(send) {
 	let next, busy;
 	return async (values) => {
@@ -99,7 +105,6 @@ export function span(seconds) {
 	return `${Math.round(s / 86400)} days`;
 }
 
-// ago goes by this browser's clock.
 export const ago = (time) => `${span((Date.now() - new Date(time)) / 1000)} ago`;
 
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;

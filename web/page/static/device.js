@@ -23,7 +23,7 @@ export function shown(on) {
 async function load() {
 	try {
 		const r = await api(`/api/logs?after=${next}`);
-		if (r.next < next) lines = []; // the camera has started anew and has sent all
+		if (r.next < next) lines = []; // the camera has started anew
 		next = r.next;
 		if (!r.lines.length) return;
 		lines = [...lines, ...r.lines].slice(-maxLines);
@@ -48,7 +48,7 @@ function follow() {
 	if ($('follow').checked) log.scrollTop = log.scrollHeight;
 }
 
-// copy works without HTTPS too, where browsers have no clipboard for pages but the old one.
+// copy works without HTTPS too.
 function copy() {
 	const area = el('textarea', {className: 'away', value: chosen().map((l) => `${l.time} ${l.level} ${l.from || ''} ${l.text}${fields(l)}\n`).join('')});
 	document.body.append(area);
@@ -57,7 +57,6 @@ function copy() {
 	area.remove();
 }
 
-// known shows the status.
 export function known(s) {
 	const {identity: id, page: at = {}} = s;
 	const rows = [

@@ -26,7 +26,6 @@ export class Live {
 		this.guard(this.open());
 	}
 
-	// stop ends the session, also while the page goes away.
 	stop() {
 		const {pc} = this;
 		this.run++;
@@ -37,7 +36,7 @@ export class Live {
 		this.restarting = false;
 	}
 
-	// guard has a step's failure told, unless another run has begun.
+	// guard has a step's failure told.
 	guard(step) {
 		const {run} = this;
 		step.catch((e) => run === this.run && this.failed(e));
@@ -81,7 +80,7 @@ export class Live {
 		this.trickle();
 	}
 
-	// trickle tells the camera where this side can be reached; else it learns that from what comes.
+	// trickle tells the camera where this side can be reached.
 	trickle() {
 		if (this.session && this.pc.iceGatheringState === 'complete') this.patch(this.session).catch(() => {});
 	}
@@ -108,7 +107,7 @@ export class Live {
 		}
 	}
 
-	// restart looks for another way within the session: the phone may have changed networks.
+	// restart looks for another way: the phone may have changed networks.
 	restart() {
 		if (this.restarting || !this.session) {
 			this.failed(new Problem('The connection broke.', missed));
@@ -131,7 +130,6 @@ export class Live {
 		this.changed(); // the old way may hold until there is a new one
 	}
 
-	// failed says why, and tries again unless that is of no use here.
 	failed(e) {
 		const {camera} = this;
 		this.stop();

@@ -11,7 +11,7 @@ const tabs = {aim, motion, upload, device};
 const names = Object.keys(tabs);
 const parts = [view, ...Object.values(tabs)];
 
-// What the parts share: also camera and tab (names), status, detection (what the camera answered).
+// What the parts share; also camera and tab (names), and what the camera answered: status, detection, privacy.
 const page = {
 	showing: (tab) => !document.hidden && page.tab === tab,
 	tell: (message) => parts.forEach((p) => p.told?.(message)),
@@ -52,7 +52,6 @@ function choose(camera) {
 	parts.forEach((p) => p.chosen?.());
 }
 
-// cameras fills the selector; one camera needs none.
 function cameras(list) {
 	const select = $('camera');
 	if (select.textContent !== list.join('')) select.replaceChildren(...list.map((n) => el('option', {value: n}, n)));

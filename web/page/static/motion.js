@@ -1,13 +1,14 @@
-// What counts as motion: areas of the picture, and how much it takes.
+// Areas of the picture: what counts as motion, what nobody is to see; and how much it takes.
 
-import {$, say, percent, api, latest, plural} from './base.js';
+import {$, say, percent, api, attempt, latest, plural} from './base.js';
 import {overlay} from './view.js';
-import {Editor} from './zones.js';
+import {Editor, verbs} from './zones.js';
 
 let page;
+const kinds = Object.keys(verbs);
 const editor = new Editor($('overlay'), () => overlay.box(), edited);
 
-// Size goes in steps of a share of what it is; duration grows with its square.
+// Size goes in equal ratios, duration in squares.
 const sliders = [
 	{id: 'contrast', key: 'min_contrast', read: (v) => v, write: (v) => v, words: (v) => `${v} levels`},
 	{id: 'area', key: 'min_area', read: (v) => Number((1e-4 * 5000 ** (v / 100)).toPrecision(2)), write: (v) => 100 * Math.log(v / 1e-4) / Math.log(5000), words: percent},
@@ -21,13 +22,14 @@ export function begin(shared) {
 	$('save').onclick = save;
 	$('undo').onclick = () => editor.undo();
 	$('delete').onclick = () => editor.remove();
-	// A click by keyboard wants an area that is moved by keyboard.
-	for (const kind of ['include', 'exclude']) $(`add-${kind}`).onclick = (e) => editor.add(kind, !e.detail);
+	// A click without a pointer wants a whole area.
+	for (const kind of kinds) $(`add-${kind}`).onclick = (e) => editor.add(kind, !e.detail);
 	$('cells').onchange = () => {
 		overlay.cells = $('cells').checked;
 		overlay.draw();
 	};
-	$('configured').onclick = () => ask('DELETE');
+	$('configured').onclick = () => ask('DELETE', ['detection']);
+	$('unhide').onclick = () => ask('DELETE', ['privacy']);
 	for (const s of sliders) {
 		const input = $(s.id);
 		input.oninput = () => {
@@ -42,10 +44,9 @@ function words(s, value) {
 	say(`${s.id}-value`, $(s.id).ariaValueText = s.words(value));
 }
 
-// chosen is called for another camera.
 export function chosen() {
 	end();
-	page.detection = undefined;
+	page.detection = page.privacy = undefined;
 	overlay.zones = [];
 	return ask();
 }
@@ -54,47 +55,37 @@ export function shown(on) {
 	overlay.areas = on;
 	overlay.draw();
 	if (!on) end();
-	else if (page.camera && !page.detection) ask();
+	else if (page.camera && !(page.detection && page.privacy)) ask();
 }
 
-// request asks or tells the camera; it answers with what it holds then.
-async function request(method, values) {
+// request asks or tells the camera, which answers with what it holds then.
+async function request(part, method, values) {
 	const {camera} = page;
-	const d = await api(`/api/cameras/${encodeURIComponent(camera)}/detection`, method, values);
-	if (camera === page.camera) show(d);
+	const held = await api(`/api/cameras/${encodeURIComponent(camera)}/${part}`, method, values);
+	if (camera !== page.camera) return;
+	page[part] = held;
+	show();
 }
 
-async function ask(method) {
-	say('detection-error', '');
-	try {
-		await request(method);
-	} catch (e) {
-		if (page.detection) show(page.detection);
-		say('detection-error', e.message);
-	}
+async function ask(method, parts = ['detection', 'privacy']) {
+	if (!await attempt('detection-error', () => Promise.all(parts.map((p) => request(p, method))))) show();
 }
 
-// put sends all that is held, changed so.
 function put(values) {
 	const {from, ...held} = page.detection;
-	return request('PUT', {...held, ...values});
+	return request('detection', 'PUT', {...held, ...values});
 }
 
 const change = latest(async (values) => {
-	say('detection-error', '');
-	try {
-		await put(values);
-	} catch (e) {
-		show(page.detection);
-		say('detection-error', `Not changed: ${e.message}`);
-	}
+	if (!await attempt('detection-error', () => put(values), 'Not changed: ')) show();
 });
 
 const origins = {page: 'Set on this page, in force now.', cloud: 'The areas come from the cloud.', configuration: 'As in the configuration.'};
 
-function show(d) {
-	page.detection = d;
-	overlay.zones = zones(d);
+function show() {
+	const {detection: d, privacy: p} = page;
+	if (!d || !p) return;
+	overlay.zones = zones();
 	overlay.draw();
 	for (const s of sliders) {
 		const input = $(s.id);
@@ -104,13 +95,15 @@ function show(d) {
 		words(s, d[s.key]);
 	}
 	$('draw').disabled = false;
-	const [w, i] = [d.include.length, d.exclude.length];
-	say('areas', (w ? plural(w, 'watched area') : 'The whole picture is watched') + (i ? `, ${plural(i, 'ignored area')}.` : '.'));
+	const [watched, ...rest] = lists().map((list, i) => list.length && plural(list.length, `${['watched', 'ignored', 'hidden'][i]} area`));
+	say('areas', `${[watched || 'The whole picture is watched', ...rest].filter(Boolean).join(', ')}.`);
 	say('detection-state', origins[d.from] || '');
 	$('configured').hidden = d.from === 'configuration';
+	$('unhide').hidden = p.from === 'configuration';
 }
 
-const zones = (d) => ['include', 'exclude'].flatMap((kind) => d[kind].map((points) => ({kind, points})));
+const lists = () => [page.detection.include, page.detection.exclude, page.privacy.areas];
+const zones = () => lists().flatMap((list, i) => list.map((points) => ({kind: kinds[i], points})));
 
 function drawing(on) {
 	$('tools').hidden = !on;
@@ -122,7 +115,7 @@ function drawing(on) {
 function start() {
 	say('zone-error', '');
 	drawing(true);
-	editor.begin(zones(page.detection));
+	editor.begin(zones());
 }
 
 function end() {
@@ -142,11 +135,11 @@ function edited() {
 
 async function save() {
 	editor.close();
-	const of = (kind) => editor.zones.filter((z) => z.kind === kind).map((z) => z.points);
-	try {
-		await put({include: of('include'), exclude: of('exclude')});
-		end();
-	} catch (e) {
-		say('zone-error', `Not saved: ${e.message}`);
-	}
+	const drawn = kinds.map((kind) => editor.zones.filter((z) => z.kind === kind).map((z) => z.points));
+	const [include, exclude, areas] = drawn;
+	const [i, e, a] = lists().map((held, k) => JSON.stringify(held) !== JSON.stringify(drawn[k]));
+	if (await attempt('zone-error', async () => {
+		if (a) await request('privacy', 'PUT', {areas});
+		if (i || e) await put({include, exclude});
+	}, 'Not saved: ')) end();
 }

@@ -1,6 +1,6 @@
-// What is drawn over the picture: cells and boxes of the detector, areas, and the area that is being drawn.
+// What is drawn over the picture: cells and boxes of the detector, and areas.
 
-const colour = {include: '#2dd4bf', exclude: '#fb923c', still: '#fde047', moving: '#f43f5e'};
+const colour = {include: '#2dd4bf', exclude: '#fb923c', privacy: '#e2e8f0', still: '#fde047', moving: '#f43f5e'};
 const shade = 'rgb(0 0 0 / 50%)';
 
 export class Overlay {
@@ -15,13 +15,13 @@ export class Overlay {
 		new ResizeObserver(() => this.draw()).observe(canvas);
 	}
 
-	// see takes the detector's message, if there is one.
+	// see takes the detector's message.
 	see(message) {
 		this.seen = message;
 		this.draw();
 	}
 
-	// box is where the picture is, in CSS pixels: whole, with bars beside it where the shapes differ.
+	// box is where the picture is, in CSS pixels; there may be bars beside it.
 	box() {
 		const {canvas: {clientWidth: width, clientHeight: height}, size} = this;
 		const scale = Math.min(width / size.w, height / size.h);
@@ -29,7 +29,6 @@ export class Overlay {
 		return {x: (width - w) / 2, y: (height - h) / 2, w, h};
 	}
 
-	// draw paints before the next repaint, once.
 	draw() {
 		if (this.due) return;
 		this.due = true;
@@ -53,7 +52,7 @@ export class Overlay {
 		if (this.editor) this.paintEditor(c, b);
 	}
 
-	// paintAreas darkens what is not watched and hatches what is ignored.
+	// paintAreas darkens what is not watched, hatches what is ignored and blackens what is hidden.
 	paintAreas(c, b) {
 		const zones = this.editor ? this.editor.zones : this.zones;
 		const include = zones.filter((z) => z.kind === 'include');
@@ -69,6 +68,9 @@ export class Overlay {
 			const path = outline(z.points, b);
 			if (z.kind === 'exclude') {
 				for (c.fillStyle of [shade, this.hatch]) c.fill(path, 'evenodd');
+			} else if (z.kind === 'privacy') {
+				c.fillStyle = '#000';
+				c.fill(path);
 			}
 			c.strokeStyle = colour[z.kind];
 			c.lineWidth = 2;
@@ -107,7 +109,7 @@ export class Overlay {
 		c.setLineDash([]);
 	}
 
-	// paintEditor shows corners to drag, and between them where new ones can be pulled out.
+	// paintEditor shows corners, and between them where new ones can be pulled out.
 	paintEditor(c, b) {
 		const {draft, zones, picked} = this.editor;
 		if (draft) {

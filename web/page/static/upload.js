@@ -1,6 +1,6 @@
 // What goes to the cloud and what comes from there: account, token, queue, commands.
 
-import {$, el, say, verdict, api, repeat, bytes, span, ago, plural} from './base.js';
+import {$, el, say, verdict, api, attempt, repeat, bytes, span, ago, plural} from './base.js';
 
 let page, ask;
 
@@ -12,7 +12,7 @@ export function begin(shared) {
 	};
 	$('retry').onclick = () => act('queue-error', '/api/queue/retry');
 	ask = repeat(3000, () => page.showing('upload'), () => Promise.all([
-		part('/api/claim', claim, 'claim-state'), part('/api/queue', queue, 'queue-state'), part('/api/commands', commands, 'poll'),
+		part('claim-state', claim, '/api/claim'), part('queue-state', queue, '/api/queue'), part('poll', commands, '/api/commands'),
 	]));
 }
 
@@ -20,27 +20,20 @@ export function shown(on) {
 	if (on) ask();
 }
 
-async function part(path, show, place) {
+async function part(place, show, ...what) {
 	try {
-		show(await api(path));
+		show(await api(...what));
 	} catch (e) {
 		verdict(place, e.message, 'bad');
 	}
 }
 
 async function act(place, path) {
-	say(place, '');
-	try {
-		await api(path, 'POST', {});
-		ask();
-	} catch (e) {
-		say(place, e.message);
-	}
+	if (await attempt(place, () => api(path, 'POST', {}))) ask();
 }
 
 function claim(c) {
-	if (c.claimed) verdict('claim-state', 'This camera belongs to an account of the cloud.', 'good');
-	else verdict('claim-state', 'This camera belongs to no account yet.', 'warn');
+	verdict('claim-state', `This camera belongs to ${c.claimed ? 'an account of the cloud' : 'no account yet'}.`, c.claimed ? 'good' : 'warn');
 	$('claim-how').hidden = c.claimed;
 	$('pin-line').hidden = !c.pin;
 	say('pin', c.pin);
@@ -49,16 +42,14 @@ function claim(c) {
 	$('qr').src = `data:image/svg+xml,${encodeURIComponent(c.qr)}`;
 }
 
+function checked({email, problem, advice}) {
+	verdict('token-result', email ? `The token is right. It belongs to ${email}` : `${problem}. ${advice}`, email ? 'good' : 'bad');
+}
+
 async function check() {
 	$('check').disabled = true;
 	verdict('token-result', 'Asking the cloud…');
-	try {
-		const r = await api('/api/token/check', 'POST', {token: $('token').value.trim()});
-		if (r.email) verdict('token-result', `The token is right. It belongs to ${r.email}`, 'good');
-		else verdict('token-result', `${r.problem}. ${r.advice}`, 'bad');
-	} catch (e) {
-		verdict('token-result', e.message, 'bad');
-	}
+	await part('token-result', checked, '/api/token/check', 'POST', {token: $('token').value.trim()});
 	$('check').disabled = false;
 }
 

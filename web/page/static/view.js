@@ -4,8 +4,8 @@ import {$, say, verdict, percent, api} from './base.js';
 import {Live} from './live.js';
 import {Overlay} from './overlay.js';
 
-const stale = 2500; // ms after which what the detector said is of the past
-const stalled = 6000; // ms without a picture after which the session is begun anew
+const stale = 2500; // ms after which the detector's word is of the past
+const stalled = 6000; // ms without a picture after which it begins anew
 
 export const overlay = new Overlay($('overlay'));
 
@@ -45,7 +45,6 @@ export function stop() {
 	verdict('link', 'Paused');
 }
 
-// show chooses between the two kinds of pictures.
 function show(reason) {
 	plain = reason;
 	forget();
@@ -100,7 +99,6 @@ function enlarge(on) {
 	$('big').ariaPressed = on;
 }
 
-// look notices what has stopped coming.
 function look() {
 	if (heard && Date.now() - heard > stale) forget();
 	if (live.pc?.connectionState === 'connected' && Date.now() - painted > stalled && video.requestVideoFrameCallback && !document.hidden) watch();
@@ -124,7 +122,7 @@ export function told(m) {
 	say('badge', badge);
 }
 
-// known takes the status for what the detector says, where there is no channel to hear it by.
+// known takes the status for what the detector says where nothing else tells.
 export function known({cameras}) {
 	const m = plain && cameras.find((c) => c.name === page.camera)?.motion;
 	if (m) told({type: 'detector', moving: m.moving, score: m.score, min_area: page.detection?.min_area});

@@ -3,6 +3,7 @@
 import {middle} from './overlay.js';
 
 const near = {touch: 26, mouse: 12, pen: 16}; // CSS pixels within which a point is meant
+export const verbs = {include: 'watch', exclude: 'ignore', privacy: 'hide'}; // by kind
 const snap = 0.015; // so close to the picture's edge, the edge is meant
 
 export class Editor {
@@ -34,7 +35,7 @@ export class Editor {
 		this.changed();
 	}
 
-	// add begins an area whose corners are then tapped; a whole one is put in the middle.
+	// add begins an area whose corners are then tapped, or puts a whole one in the middle.
 	add(kind, whole) {
 		this.remember();
 		this.picked = undefined;
@@ -90,7 +91,7 @@ export class Editor {
 		this.changed();
 	}
 
-	// grab takes what is under the pointer: a corner, a place for a new one, or an area.
+	// grab takes a corner, a place for a new one, or an area.
 	grab(p) {
 		const found = this.picked = this.find(p);
 		if (!found) return;
@@ -160,13 +161,12 @@ export class Editor {
 		this.changed();
 	}
 
-	// hint says what can be done now.
 	hint() {
 		const {draft, picked} = this;
 		if (draft?.points.length > 2) return 'Tap more corners, or the first again to finish.';
-		if (draft) return `Tap the corners of the part to ${draft.kind === 'include' ? 'watch' : 'ignore'}: at least 3.`;
+		if (draft) return `Tap the corners of the part to ${verbs[draft.kind]}: at least 3.`;
 		if (picked) return 'Drag corners or the area; pull a small dot for a new corner. Delete removes what is marked.';
-		return this.zones.length ? 'Tap an area to change it, or add one.' : 'Add an area to watch, or one to ignore.';
+		return this.zones.length ? 'Tap an area to change it, or add one.' : 'Add an area to watch, to ignore or to hide.';
 	}
 }
 
@@ -174,7 +174,7 @@ const round = (v) => Math.round(v * 1e4) / 1e4;
 const inside = (p, edge = snap) => [p.x, p.y].map((v) => v < edge ? 0 : v > 1 - edge ? 1 : round(v));
 const distance = (p, q) => Math.hypot((p.x - q[0]) * p.b.w, (p.y - q[1]) * p.b.h);
 
-// nearest is the point within reach that is nearest, or -1.
+// nearest is a point within reach, or -1.
 function nearest(p, points) {
 	const all = points.map((q) => distance(p, q)), least = Math.min(...all);
 	return least < p.reach ? all.indexOf(least) : -1;
