@@ -24,7 +24,7 @@ type Build struct {
 func ThisBuild(version string) Build {
 	b := Build{Version: version, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, H264: h264.Backend, JPEG: jpeg.Backend, Lacks: []string{}}
 	if !h264.Available {
-		b.Lacks = append(b.Lacks, "H.264 encoder: events are uploaded as JPEGs, one a second")
+		b.Lacks = append(b.Lacks, "H.264 encoder: where the board has none of its own, events are uploaded as JPEGs, one a second (clip.snapshot_every)")
 	}
 	return b
 }
