@@ -148,4 +148,4 @@ func (d *drill) h264() error {
 }
 
 // filmH264 is how many pictures of the film must be shown for its walk to be over.
-const filmH264 = 130
+const filmH264 = 112

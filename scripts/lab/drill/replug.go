@@ -57,6 +57,10 @@ func (d *drill) replug() error {
 
 // flap re-plugs so many times and looks for leaks.
 func (d *drill) flap(a *agent, w *webcam, times int, r *rows.Row) error {
+	every := 3 * time.Second // twenty in a minute
+	if d.quick {
+		every = 2 * time.Second
+	}
 	var errs []error
 	var before footprint
 	for i := range times {
@@ -74,7 +78,7 @@ func (d *drill) flap(a *agent, w *webcam, times int, r *rows.Row) error {
 		if err := plugAgain(a, 0, w, r); err != nil {
 			errs = append(errs, fmt.Errorf("plug %d: %w", i+1, err))
 		}
-		time.Sleep(max(0, 3*time.Second-time.Since(began)))
+		time.Sleep(max(0, every-time.Since(began)))
 	}
 	if _, err := a.frames(0, 2, 30*time.Second); err != nil {
 		return errors.Join(append(errs, err)...)

@@ -55,7 +55,7 @@ func (d *drill) usb() error {
 	if node, err = w.node(); err != nil {
 		return err
 	}
-	if err := w.do("seek 0"); err != nil { // the walk is yet to come
+	if err := w.do("seek 10"); err != nil { // the walk is yet to come
 		return err
 	}
 	a, err := d.start("name: usb, source: " + node + ", " + webcamSettings)
