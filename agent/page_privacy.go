@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -73,10 +74,15 @@ func (d *device) privacy(i int) (areas []video.Polygon, from string) {
 	return configured.Privacy, fromConfiguration
 }
 
-// mask makes a camera's privacy mask hold.
+// mask makes a camera's privacy mask hold, for viewers who come later, too.
 func (d *device) mask(i int) error {
 	areas, _ := d.privacy(i)
-	return d.agent.cameras[i].setPrivacy(areas)
+	p := d.agent.cameras[i]
+	if err := p.setPrivacy(areas); err != nil {
+		return err
+	}
+	d.agent.live.Forget(p.name, time.Duration(p.masked.Load()))
+	return nil
 }
 
 // setPrivacy makes the page's mask hold, and keeps it.

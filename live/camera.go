@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtp/codecs"
@@ -53,6 +54,7 @@ type camera struct {
 	newEnc  h264.Factory
 	log     *zap.Logger
 	changed chan struct{} // holds one: viewers or wish have changed
+	past    atomic.Int64  // no picture stamped so, in ns, or earlier is shown a second time
 
 	mu      sync.Mutex
 	running bool

@@ -196,6 +196,13 @@ func (s *Server) Ready(camera string) error {
 	return c.ready()
 }
 
+// Forget lets no viewer of a camera begin with a picture stamped until (Frame.Mono) or earlier: it shows what is to be hidden from now on.
+func (s *Server) Forget(camera string, until time.Duration) {
+	if c, err := s.camera(camera); err == nil {
+		c.past.Store(int64(until))
+	}
+}
+
 // takePlace reserves a place for a viewer; the network is that of the current Run.
 func (s *Server) takePlace() (*network, error) {
 	s.mu.Lock()

@@ -66,6 +66,9 @@ func (s *stream) take(f *video.Frame) {
 // again encodes the last picture once more as a key picture, so that a new viewer need not wait for the next. A camera that
 // encodes is asked for one.
 func (s *stream) again() {
+	if s.last != nil && int64(s.last.Mono) <= s.c.past.Load() {
+		s.forget()
+	}
 	_, viewers, w := s.c.state()
 	switch {
 	case len(viewers) == 0:
