@@ -78,9 +78,7 @@ func memoryGroup(t *testing.T, limit int) controlGroup {
 		eventually(t, 10*time.Second, func() error { return syscall.Rmdir(dir) })
 	})
 	g.write(t, "memory.limit_in_bytes", limit)
-	if _, err := os.Stat(filepath.Join(dir, "memory.memsw.limit_in_bytes")); err == nil {
-		g.write(t, "memory.memsw.limit_in_bytes", limit) // no swapping instead
-	}
+	g.write(t, "memory.swappiness", 0) // no swapping instead
 	return g
 }
 
