@@ -25,7 +25,7 @@ type usbFault struct {
 
 var usbFaults = []usbFault{
 	{"trunc", "each picture is cut in half", "recorded what there is; a picture that cannot be read is counted", false, 2 * time.Second},
-	{"err", "each payload carries the error bit", "counted what came as broken; closed and opened it again after 2 s", true, 6 * time.Second},
+	{"err", "each payload carries the error bit", "closed and opened it again after 2 s", true, 6 * time.Second},
 	{"empty", "each picture is empty", "closed and opened it again after 2 s", true, 6 * time.Second},
 	{"stall", "the camera hangs, for more than five times 2 s", "closed and opened it again after each 2 s", true, 13 * time.Second},
 }
