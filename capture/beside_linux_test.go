@@ -196,3 +196,73 @@ func TestAConfiguredSecondNodeIsAlwaysLookedAt(t *testing.T) {
 		}
 	})
 }
+
+func TestH264ThatFailedOnceIsTakenAgain(t *testing.T) {
+	for _, format := range []string{"auto", "H264"} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBus(t)
+			u, still, coded := dual()
+			coded.fail[vidiocStreamon] = unix.EBUSY
+			b.plug(u, still, nil, coded)
+			c := Default()
+			c.Source, c.Format = "name:h264", format
+			cam, _, _, _ := b.camera(c)
+			cam.SetDetection(NewHub())
+			defer run(t, cam)()
+			time.Sleep(5 * time.Second)
+			delete(coded.fail, vidiocStreamon)
+			still.silent.Store(true) // what is taken instead
+			time.Sleep(3 * time.Second)
+			still.silent.Store(false)
+			time.Sleep(40 * time.Second)
+			if st := cam.Status(); st.Device != b.node("video2") || !st.Running {
+				t.Errorf("%s: %+v", format, st)
+			}
+		})
+	}
+}
+
+func TestH264WithoutAPictureIsDoneWithout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus(t)
+		u, still, coded := dual()
+		coded.silent.Store(true)
+		b.plug(u, still, nil, coded)
+		c := Default()
+		c.Source = "auto"
+		cam, _, changes, _ := b.camera(c)
+		cam.SetDetection(NewHub())
+		defer run(t, cam)()
+		next(t, changes, 10*time.Second) // lost
+		if ch := next(t, changes, 10*time.Second); !ch.Found || ch.Device != b.node("video0") {
+			t.Errorf("told %+v", ch)
+		}
+	})
+}
+
+func TestAMaskThatIsSetLaterLeavesH264WithTheNextOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus(t)
+		u, still, coded := dual()
+		b.plug(u, still, nil, coded)
+		c := Default()
+		c.Source = "auto"
+		cam, _, changes, _ := b.camera(c)
+		cam.SetDetection(NewHub())
+		defer run(t, cam)()
+		if ch := next(t, changes, time.Second); ch.Device != b.node("video2") {
+			t.Fatalf("told %+v", ch)
+		}
+		if err := cam.SetPrivacy(hidden); err != nil {
+			t.Fatal(err)
+		}
+		b.unplug(u.port)
+		time.Sleep(time.Second)
+		u, still, coded = dual()
+		b.plug(u, still, nil, coded)
+		time.Sleep(3 * time.Second)
+		if st := cam.Status(); st.Device != b.node("video0") || st.Format.FourCC != video.MJPEG {
+			t.Errorf("%+v", st)
+		}
+	})
+}

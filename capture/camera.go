@@ -46,7 +46,7 @@ type Camera struct {
 
 	// Only Run's goroutine touches these.
 	known    known     // the device last opened
-	alone    bool      // its H.264 and its second node do not work together
+	alone    bool      // its H.264 failed, and is done without for one run; where nothing else is wanted, its second node is
 	scarce   string    // Status.Reduced last logged
 	good     bool      // this attempt has given a picture
 	firstAt  time.Time // when that came

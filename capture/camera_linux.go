@@ -30,6 +30,7 @@ type plan struct {
 	formats []video.FourCC
 	beside  string // node for detection; empty for none
 	always  bool   // also if the format turns out not to be H.264
+	paired  bool   // it is H.264 that was looked for, among the nodes of the camera
 }
 
 // runDevice finds the camera, opens it, streams until ctx ends or something fails, and closes it.
@@ -39,11 +40,10 @@ func (c *Camera) runDevice(ctx context.Context) error {
 		return err
 	}
 	p := c.plan(at)
+	c.alone = false // that holds for one run
 	d, err := c.host.openDevice(p.path, wish{formats: p.formats, size: c.cfg.Size.or(defaultSize), rate: c.cfg.Rate})
 	if err != nil {
-		if p.path != at.path && classify(err) != faultAbsent {
-			c.alone = !c.alone // do without its second node the next time
-		}
+		c.alone = p.paired && classify(err) != faultAbsent
 		return err
 	}
 	var beside sync.WaitGroup
@@ -64,6 +64,7 @@ func (c *Camera) runDevice(ctx context.Context) error {
 	if errors.Is(err, errStalled) && !c.good || c.good && c.firstAt.Sub(opened) > time.Second {
 		c.known.slow = true
 	}
+	c.alone = p.paired && !c.good && classify(err) != faultAbsent
 	return err
 }
 
@@ -98,44 +99,49 @@ func (c *Camera) plan(at place) plan {
 		return p
 	}
 	wanted := slices.Contains(c.formats, video.H264) // and nothing else
-	if c.alone || c.formats != nil && !wanted || c.formats == nil && (!pair || c.masked()) {
+	plain := !wanted && (c.alone || !pair || c.masked())
+	if c.formats != nil && !wanted || plain && c.src.by == byPath {
 		return p
 	}
 	self, siblings := c.host.siblings(at)
 	if len(siblings) == 0 {
 		return p
 	}
+	nodes := append([]*device{self}, siblings...)
+	if plain { // what was open before may have been the node with H.264
+		p.path = offering(nodes, pictureFormats(), self).path
+		return p
+	}
 	h264 := []video.FourCC{video.H264}
 	main := self
-	if !self.offers(h264) && (wanted || c.src.by != byPath) {
-		for _, s := range siblings {
-			if s.offers(h264) {
-				main = s
-				break
-			}
-		}
+	if wanted || c.src.by != byPath {
+		main = offering(nodes, h264, self)
 	}
 	if !main.offers(h264) {
 		return p
 	}
-	beside := ""
-	for _, s := range append([]*device{self}, siblings...) {
-		if s != main && s.offers(pictureFormats()) {
-			beside = s.path
-			break
-		}
-	}
-	if beside == "" && !wanted {
+	beside := offering(slices.DeleteFunc(nodes, func(d *device) bool { return d == main }), pictureFormats(), nil)
+	if beside == nil && !wanted {
 		return p
 	}
-	p.path = main.path
-	if pair {
-		p.beside = beside
+	p.path, p.paired = main.path, true
+	if beside != nil && pair && !c.alone {
+		p.beside = beside.path
 	}
 	if !wanted {
 		p.formats = append(h264, formatOrder[:]...)
 	}
 	return p
+}
+
+// offering gives the first of some nodes with one of the formats, else another.
+func offering(nodes []*device, formats []video.FourCC, other *device) *device {
+	for _, d := range nodes {
+		if d.offers(formats) {
+			return d
+		}
+	}
+	return other
 }
 
 // masked reports whether there is a privacy mask, for which H.264 would have to be decoded.
