@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -17,7 +18,7 @@ func (c *Camera) runBeside(ctx context.Context, path string) {
 	if err == nil {
 		c.looking(path)
 		c.log.Info("detection looks at a second device", zap.String("device", path), zap.Stringer("format", d.form))
-		err = d.stream(ctx, c.pool, beside{c})
+		err = d.stream(ctx, c.pool, &beside{c: c})
 		d.close()
 		c.looking("")
 	}
@@ -39,21 +40,26 @@ func (c *Camera) looking(path string) {
 }
 
 // beside is the output of a second node: its frames are for detection alone, and nobody counts them.
-type beside struct{ c *Camera }
+type beside struct {
+	c    *Camera
+	last time.Duration // Mono of the last frame
+}
 
-func (b beside) granted(string, string, video.Format) {}
+func (b *beside) granted(string, string, video.Format) {}
 
-func (b beside) discard(reason string) {
+func (b *beside) discard(reason string) {
 	b.c.log.Debug("picture for detection discarded", zap.String("reason", reason))
 }
 
-func (b beside) deliver(f *video.Frame) error {
+func (b *beside) deliver(f *video.Frame) error {
 	f, err := b.c.privacy.apply(f, b.c.pool)
 	if err != nil {
 		b.discard(err.Error())
 		return nil
 	}
 	if f != nil {
+		f.Mono = forward(f.Mono, b.last)
+		b.last = f.Mono
 		b.c.detect.Publish(f)
 		f.Release()
 	}

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -202,7 +203,9 @@ func TestH264ThatFailedOnceIsTakenAgain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBus(t)
 			u, still, coded := dual()
-			coded.fail[vidiocStreamon] = unix.EBUSY
+			var full atomic.Bool
+			full.Store(true)
+			coded.room = func(int, int) bool { return !full.Load() }
 			b.plug(u, still, nil, coded)
 			c := Default()
 			c.Source, c.Format = "name:h264", format
@@ -210,7 +213,7 @@ func TestH264ThatFailedOnceIsTakenAgain(t *testing.T) {
 			cam.SetDetection(NewHub())
 			defer run(t, cam)()
 			time.Sleep(5 * time.Second)
-			delete(coded.fail, vidiocStreamon)
+			full.Store(false)
 			still.silent.Store(true) // what is taken instead
 			time.Sleep(3 * time.Second)
 			still.silent.Store(false)

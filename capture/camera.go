@@ -190,6 +190,7 @@ func (c *Camera) deliver(f *video.Frame) error {
 		c.status.Drops += f.Seq - c.lastSeq - 1 - c.skipped
 	}
 	c.lastSeq, c.skipped = f.Seq, 0
+	f.Mono = forward(f.Mono, c.status.Last)
 	c.status.Frames++
 	c.status.Last = f.Mono
 	c.status.Format.Width, c.status.Format.Height = f.Format.Width, f.Format.Height
@@ -205,6 +206,10 @@ func (c *Camera) deliver(f *video.Frame) error {
 	f.Release()
 	return nil
 }
+
+// forward moves a stamp behind the one before: some webcams' clocks are read wrongly now and then, and whoever keeps time by
+// pictures must not see it run backwards.
+func forward(mono, last time.Duration) time.Duration { return max(mono, last+time.Microsecond) }
 
 // discard counts a picture that was not fit to publish.
 func (c *Camera) discard(reason string) {

@@ -165,6 +165,65 @@ func TestAStreamWithoutKeyPicturesIsOpenedAnew(t *testing.T) {
 	})
 }
 
+func TestAStreamOfParameterSetsAloneIsOpenedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, before := range []string{unitSets, unitKey} {
+			d, cam, _ := codedCamera(t, []fill{{data: before}})
+			d.film, d.every, d.shown = unitSets, 33*time.Millisecond, 1
+			began := time.Now()
+			err := cam.attempt(t.Context())
+			if took := time.Since(began); err == nil || took > keyWithin+time.Second {
+				t.Errorf("%v after %v", err, took)
+			}
+		}
+	})
+}
+
+func TestParameterSetsInSeveralBuffersAreAllJoined(t *testing.T) {
+	sps, pps := unitSets[:8], unitSets[8:]
+	_, cam, s := codedCamera(t, []fill{{data: sps, seq: 0}, {data: pps, seq: 1}, {data: unitIDR, seq: 2}})
+	if err := cam.attempt(t.Context()); !errors.Is(err, ErrAbsent) {
+		t.Fatal(err)
+	}
+	f := <-s.Frames()
+	defer f.Release()
+	if string(f.Data) != unitSets+unitIDR || f.Seq != 0 {
+		t.Errorf("picture %d: %q", f.Seq, f.Data)
+	}
+}
+
+func TestStampsGoForward(t *testing.T) {
+	now := video.Now()
+	d := newDriver()
+	for i, ago := range []time.Duration{3, 2, 4, 2, 1} { // as of a webcam whose clock is read wrongly
+		d.script = append(d.script, fill{data: aJPEG, seq: uint32(i), at: now - ago*time.Second, flags: bufFlagMonotonic})
+	}
+	d.every, d.after, d.gone = 0, unix.POLLERR, unix.ENODEV
+	cam, s := cameraOn(t, d, Default())
+	cam.status.Last = now - 5*time.Second/2 // of the run before
+	if err := cam.attempt(t.Context()); !errors.Is(err, ErrAbsent) {
+		t.Fatal(err)
+	}
+	last := now - 5*time.Second/2
+	for range 5 {
+		f := <-s.Frames()
+		if f.Mono <= last || f.Mono > now {
+			t.Errorf("picture %d is of %v, after one of %v", f.Seq, f.Mono-now, last-now)
+		}
+		last = f.Mono
+		f.Release()
+	}
+}
+
+func TestPatienceWithASlowCameraHasAnEnd(t *testing.T) {
+	for rate, want := range map[float64]time.Duration{0: stallAfter, 30: stallAfter, 1: 4 * time.Second, 1e-7: longestPatience} {
+		d := device{form: video.Format{Rate: rate}}
+		if got := d.patience(); got != want {
+			t.Errorf("%v pictures a second: %v, want %v", rate, got, want)
+		}
+	}
+}
+
 func TestStartCodesTellH264(t *testing.T) {
 	for s, want := range map[string]bool{
 		"\x00\x00\x01\x09\x10": true, "\x00\x00\x00\x01\x67": true, "\x00\x00\x00\x00\x00\x01\x67": true,

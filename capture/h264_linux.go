@@ -36,12 +36,18 @@ func (d *device) key(f *video.Frame, pool *video.Pool) (*video.Frame, error) {
 	f.Seq -= g.joined
 	picture, key := content(f.Data)
 	if !picture {
+		if len(g.sets)+len(f.Data) > maxSets {
+			g.sets = g.sets[:0]
+		}
 		if len(f.Data) <= maxSets {
-			g.sets = append(g.sets[:0], f.Data...)
+			g.sets = append(g.sets, f.Data...)
 		}
 		g.joined++
 		f.Release()
-		return nil, nil
+		if g.open {
+			return nil, nil
+		}
+		return nil, d.await()
 	}
 	if g.open = g.open || key; !g.open {
 		f.Release()

@@ -12,9 +12,11 @@ import (
 )
 
 const (
-	pollSlice  = 100 * time.Millisecond // the longest that the end of ctx goes unseen
-	stallAfter = 2 * time.Second        // without a picture, or four intervals where those are longer
-	firstAfter = 5 * time.Second        // before the first picture of a device that is new: exposure and firmware take their time
+	pollSlice       = 100 * time.Millisecond // the longest that the end of ctx goes unseen
+	stallAfter      = 2 * time.Second        // without a picture, or four intervals where those are longer
+	longestPatience = time.Minute            // whatever rate a driver claims
+
+	firstAfter = 5 * time.Second // before the first picture of a device that is new: exposure and firmware take their time
 )
 
 // stream delivers frames until ctx ends, the device fails, or none comes in time.
@@ -50,7 +52,9 @@ func (d *device) stream(ctx context.Context, pool *video.Pool, out output) error
 			if f, err = d.key(f, pool); err != nil {
 				return err
 			} else if f == nil {
-				last = time.Now() // it works, and waits for a key picture
+				if !d.gate.open {
+					last = time.Now() // it works, and waits for a key picture, which has its own end
+				}
 				continue
 			}
 		}
@@ -67,7 +71,7 @@ func (d *device) patience() time.Duration {
 	if d.form.Rate <= 0 {
 		return stallAfter
 	}
-	return max(stallAfter, time.Duration(4*float64(time.Second)/d.form.Rate))
+	return max(stallAfter, time.Duration(min(4/d.form.Rate, longestPatience.Seconds())*float64(time.Second)))
 }
 
 // stalled says the same each time, so that it is logged once.
