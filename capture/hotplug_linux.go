@@ -33,19 +33,25 @@ func watchNodes(dev, configured string) (changed <-chan struct{}, stop func(), e
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for ev := range w.Events {
-			if !ev.Has(fsnotify.Create|fsnotify.Remove|fsnotify.Rename|fsnotify.Chmod) || !concerns(ev.Name, dev, configured) {
-				continue // /dev/null is written to all the time
+		for {
+			select {
+			case ev, ok := <-w.Events:
+				if !ok {
+					return
+				}
+				if !ev.Has(fsnotify.Create|fsnotify.Remove|fsnotify.Rename|fsnotify.Chmod) || !concerns(ev.Name, dev, configured) {
+					continue // /dev/null is written to all the time
+				}
+			case _, ok := <-w.Errors:
+				if !ok {
+					return
+				} // there was more than the kernel keeps (inotify(7), IN_Q_OVERFLOW): anything may have come
 			}
 			reach() // before anybody looks
 			select {
 			case tell <- struct{}{}:
 			default:
 			}
-		}
-	}()
-	go func() {
-		for range w.Errors {
 		}
 	}()
 	return tell, func() { w.Close(); <-done }, nil

@@ -13,9 +13,10 @@ import (
 const (
 	leastPause   = 100 * time.Millisecond // whatever wakes us: an attempt that fails at once must not spin
 	firstPause   = 250 * time.Millisecond
-	longestPause = 5 * time.Second  // also the slow poll for a camera that is not there
-	barrenPause  = 30 * time.Second // for one that is there and of no use
-	blindPause   = time.Second      // for one that is not there, where /dev cannot be watched
+	longestPause = 5 * time.Second        // also the slow poll for a camera that is not there
+	barrenPause  = 30 * time.Second       // for one that is there and of no use
+	gather       = 100 * time.Millisecond // in which all the nodes of a camera come, once one has
+	blindPause   = time.Second            // for one that is not there, where /dev cannot be watched
 
 	// The kernel makes a node before udev lets anybody open it, so being refused is no fault for as long as that may take.
 	grantedWithin = 3 * time.Second
@@ -166,6 +167,7 @@ func (c *Camera) rest(ctx context.Context, d time.Duration) error {
 		return context.Cause(ctx)
 	case <-c.plugs: // nil: never
 		c.pacer = pacer{}
+		return sleepUntil(ctx, time.Now().Add(gather))
 	case <-timer.C:
 	}
 	return nil
