@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -68,6 +69,9 @@ func (c *Camera) runHTTP(ctx context.Context) error {
 	}
 	if errors.Is(err, errPassword) {
 		c.lockout.refused()
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		op.Source = nil // our port, another one each time, would make an old fault look new
 	}
 	return fmt.Errorf("%s: %w", showURL(c.src.path), err)
 }

@@ -721,6 +721,39 @@ func TestANetworkCameraThatFailsIsAskedAgain(t *testing.T) {
 	cam.showsNot(t, "hush")
 }
 
+func TestACameraThatResetsItsConnectionsIsLoggedOnce(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		conn.(*net.TCPConn).SetLinger(0)
+		conn.Close()
+	})
+	cam := newNetCamera(t, Config{Source: s.URL})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // three attempts
+	defer cancel()
+	cam.Run(ctx)
+	if said := cam.logs.FilterMessage("camera failed").All(); len(said) != 1 {
+		t.Errorf("log %v", said)
+	}
+}
+
+func TestACameraThatEndsAtOnceIsLeftAloneEverLonger(t *testing.T) {
+	var p pacer
+	var brief []time.Duration
+	for range 5 {
+		brief = append(brief, p.next(faultOther, true, 10*time.Millisecond))
+	}
+	if want := "[250ms 500ms 1s 2s 2s]"; fmt.Sprint(brief) != want {
+		t.Errorf("pauses %v, want %v", brief, want)
+	}
+	if got := p.next(faultOther, true, steadyAfter); got != firstPause {
+		t.Errorf("after a run that was good: %v", got)
+	}
+}
+
 func TestAStreamFasterThanWantedIsThinnedWithoutCountingDrops(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "multipart/x-mixed-replace;boundary=b")

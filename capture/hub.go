@@ -18,24 +18,27 @@ type Hub struct {
 // NewHub returns a hub without subscribers.
 func NewHub() *Hub { return &Hub{drops: make(map[string]uint64)} }
 
+// maxQueued bounds what waits in a queue, in bytes, if its frames are about as large as the last: with large raw pictures a queue holds
+// fewer than its depth, but always leastQueued.
+const maxQueued, leastQueued = 16 << 20, 2
+
 // Publish gives every subscriber with room in its queue a reference to f. The caller keeps its
 // own and releases it as always. Publish never blocks and does not allocate.
 func (h *Hub) Publish(f *video.Frame) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range h.subs {
-		f.Retain()
-		select {
-		case s.frames <- f:
-		default:
-			f.Release()
-			s.dropped++
-			h.drops[s.name]++
+		if n := len(s.frames); n < cap(s.frames) && (n < leastQueued || (n+1)*len(f.Data) <= maxQueued) {
+			f.Retain()
+			s.frames <- f // nobody else sends
+			continue
 		}
+		s.dropped++
+		h.drops[s.name]++
 	}
 }
 
-// Subscribe adds a subscriber whose queue holds depth frames (at least 1). The name appears in
+// Subscribe adds a subscriber whose queue holds depth frames (at least 1), or fewer large ones: 16 MiB. The name appears in
 // Drops; several subscribers may share one. The subscriber must call Close in the end.
 func (h *Hub) Subscribe(name string, depth int) *Subscription {
 	s := &Subscription{hub: h, name: name, frames: make(chan *video.Frame, max(depth, 1))}

@@ -54,6 +54,22 @@ func TestSlowReaderLosesItsOwnFramesOnly(t *testing.T) {
 	}
 }
 
+func TestAQueueOfLargeFramesIsBoundedInBytes(t *testing.T) {
+	h, pool := NewHub(), video.NewPool(0)
+	for size, want := range map[int]int{100: 32, 4 << 20: 4, 20 << 20: 2} {
+		s := h.Subscribe("record", 32)
+		f := pool.Get(size)
+		for range 40 {
+			h.Publish(f)
+		}
+		if got := len(s.Frames()); got != want || s.Dropped() != uint64(40-want) {
+			t.Errorf("%d frames of %d bytes, want %d; %d dropped", got, size, want, s.Dropped())
+		}
+		f.Release()
+		s.Close()
+	}
+}
+
 func TestDropsAreKeptByNameAfterTheSubscriptionIsClosed(t *testing.T) {
 	h, pool := NewHub(), video.NewPool(1<<20)
 	for range 2 {

@@ -18,6 +18,11 @@ const (
 	gather       = 100 * time.Millisecond // in which all the nodes of a camera come, once one has
 	blindPause   = time.Second            // for one that is not there, where /dev cannot be watched
 
+	// A camera that ends each run after a picture or two is no new one each time: whoever is told of cameras lost and found would hear
+	// of nothing else.
+	steadyAfter = 2 * time.Second
+	briefPause  = 2 * time.Second
+
 	// The kernel makes a node before udev lets anybody open it, so being refused is no fault for as long as that may take.
 	grantedWithin = 3 * time.Second
 
@@ -48,7 +53,7 @@ func (c *Camera) keep(ctx context.Context) error {
 		if c.src.kind == kindDevice {
 			kind = classify(err)
 		}
-		pause := c.pacer.next(kind, c.good)
+		pause := c.pacer.next(kind, c.good, time.Since(c.firstAt))
 		switch fresh, seeing := c.watch(); {
 		case kind == faultAbsent && fresh:
 			pause = leastPause // it may have come before we watched
@@ -71,9 +76,10 @@ type pacer struct {
 	denied   time.Time // since when it may not be opened
 }
 
-// next gives the pause after a failure; good: there had been a picture.
-func (p *pacer) next(kind faultKind, good bool) time.Duration {
-	if good {
+// next gives the pause after a failure; good: there had been pictures, for a time of lasted.
+func (p *pacer) next(kind faultKind, good bool, lasted time.Duration) time.Duration {
+	brief := good && lasted < steadyAfter
+	if good && !brief {
 		*p = pacer{}
 	}
 	if kind != faultDenied {
@@ -92,7 +98,10 @@ func (p *pacer) next(kind faultKind, good bool) time.Duration {
 		}
 	}
 	longest := longestPause
-	if kind == faultBarren {
+	switch {
+	case brief:
+		longest = briefPause
+	case kind == faultBarren:
 		longest = barrenPause
 	}
 	pause := min(firstPause<<min(p.failures, 10), longest)
