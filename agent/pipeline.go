@@ -45,6 +45,7 @@ type pipeline struct {
 	log      *zap.Logger
 
 	looked   atomic.Int64                  // Mono of the last picture that the detector had, in ns
+	since    atomic.Int64                  // Mono of the picture that the camera was found with, in ns; 0: it is lost
 	settings atomic.Pointer[motion.Config] // of the detector, to be taken before the next picture is looked at; nil: they are
 	schedule atomic.Pointer[Schedule]      // outside of which nothing is recorded; nil: none
 	masked   atomic.Int64                  // video.Now when the privacy mask changed, in ns; 0: never
@@ -133,7 +134,9 @@ func (p *pipeline) capture(ctx context.Context) error {
 // changed takes note that the camera was found or lost: the clip being written ends there, and the cloud is told.
 func (p *pipeline) changed(c capture.Change) {
 	reason := ""
+	p.since.Store(0)
 	if c.Found {
+		p.since.Store(int64(max(c.Mono, 1)))
 		if p.granted != nil {
 			p.granted(c.Format)
 		}
@@ -160,8 +163,9 @@ func (p *pipeline) changed(c capture.Change) {
 // alive says what hangs: a detector that has looked at nothing for long although the camera gives pictures.
 func (p *pipeline) alive() error {
 	now, last := video.Now(), p.camera.Status().Last
-	seen := time.Duration(p.looked.Load())
-	if last > 0 && now-last < stalled && last-seen > stalled {
+	found, seen := time.Duration(p.since.Load()), time.Duration(p.looked.Load())
+	// After an absence the detector's last picture is old, and the first new one on its way.
+	if found > 0 && now-last < stalled && last-max(found, seen) > stalled {
 		return fmt.Errorf("camera %s: no picture was looked at for %v", p.name, (now - seen).Round(time.Second))
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"camward/camio"
+	"camward/capture"
 	"camward/clip"
 )
 
@@ -100,5 +101,35 @@ func TestAStateDirectoryThatCannotBeWrittenDoesNotStopTheAgent(t *testing.T) {
 	}
 	if n := logs.FilterMessageSnippet("no HTTP server").Len(); n != 1 {
 		t.Errorf("said %d times", n)
+	}
+}
+
+// The watchdogs wait for alive: a picture that has just come after a long absence is not one that nobody looked at.
+func TestACameraThatComesBackIsNotTakenForADetectorThatHangs(t *testing.T) {
+	c := DefaultCamera()
+	c.Name, c.Source = "front", "demo:?rate=60&size=64x48"
+	p, err := newPipeline(c, "id", noSpool{}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.camera.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	for p.camera.Status().Frames < 3 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	now := p.camera.Status().Last
+	p.looked.Store(int64(now - time.Hour))
+	if err := p.alive(); err != nil {
+		t.Errorf("a camera that was just found: %v", err)
+	}
+	p.since.Store(int64(now - time.Minute))
+	if p.alive() == nil {
+		t.Error("a camera whose pictures nobody looks at is said to be well")
+	}
+	p.changed(capture.Change{Err: capture.ErrAbsent})
+	if err := p.alive(); err != nil {
+		t.Errorf("a camera that was just lost: %v", err)
 	}
 }
