@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"go.uber.org/zap"
@@ -140,6 +141,10 @@ func (c *Camera) RequestKey() {
 	}
 }
 
+// mute is how long a control may take to fail; of a camera that takes longer no further one is asked for: USB cameras whose firmware
+// hangs let each request time out, after 5 s, and nobody looks for pictures meanwhile.
+const mute = time.Second
+
 // opened sets the controls of a camera that has just been opened. What cannot be set keeps no camera from its pictures.
 func (c *Camera) opened(k controller) {
 	c.settings.mu.Lock()
@@ -165,11 +170,16 @@ func (c *Camera) opened(k controller) {
 			continue
 		}
 		err := checkControls(list, map[string]int32{ctl.Name: v})
+		began := time.Now()
 		if err == nil {
 			err = k.setControl(ctl.ID, v)
 		}
-		if err != nil {
-			c.log.Warn("a control of the camera cannot be set", zap.String("control", ctl.Name), zap.Int32("value", v), zap.Error(err))
+		if err == nil {
+			continue
+		}
+		c.log.Warn("a control of the camera cannot be set", zap.String("control", ctl.Name), zap.Int32("value", v), zap.Error(err))
+		if time.Since(began) >= mute {
+			return
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"github.com/blackjack/webcam/ioctl"
@@ -109,7 +110,8 @@ func (d *device) control(q *v4l2Queryctrl) (c Control, ok bool, err error) {
 		return c, false, nil
 	}
 	value := v4l2Control{id: q.id}
-	if err := d.k.ioctl(vidiocGCtrl, unsafe.Pointer(&value)); errors.Is(err, unix.ENODEV) {
+	began := time.Now()
+	if err := d.k.ioctl(vidiocGCtrl, unsafe.Pointer(&value)); errors.Is(err, unix.ENODEV) || err != nil && time.Since(began) >= mute {
 		return c, false, err
 	} else if err != nil { // some drivers list what the device behind them does not answer for
 		return c, false, nil

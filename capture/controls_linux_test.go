@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -243,5 +244,29 @@ func TestAKeyPictureIsRequestedOfAnOpenCameraAlone(t *testing.T) {
 	c.settings.mu.Unlock()
 	if len(k.set) != 1 || k.set[0] != cidForceKey {
 		t.Errorf("set %#x, want V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME once", k.set)
+	}
+}
+
+func TestACameraWhoseControlsHangIsNotAskedForEachOfThem(t *testing.T) {
+	for _, hangs := range []uintptr{vidiocGCtrl, vidiocSCtrl} {
+		synctest.Test(t, func(t *testing.T) {
+			d := webcam()
+			c := Default()
+			c.Controls = ControlValues{}
+			for id := range uint32(10) {
+				k := newKnob(0x980900+id, ctrlTypeInteger, fmt.Sprintf("Knob %d", id), 0, 10, 1, 5)
+				k.hangs = hangs
+				d.controls = append(d.controls, k)
+				c.Controls[fmt.Sprintf("knob_%d", id)] = 3
+			}
+			b := newBus(t)
+			b.plug(logitech, d)
+			c.Source = "/dev/video0"
+			cam, _, changes, _ := b.camera(c)
+			defer run(t, cam)()
+			if ch := next(t, changes, 6*time.Second); !ch.Found {
+				t.Errorf("told %+v", ch)
+			}
+		})
 	}
 }

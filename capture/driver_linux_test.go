@@ -54,7 +54,8 @@ type knob struct {
 	v4l2Queryctrl
 	value int32
 	menu  map[uint32]string
-	auto  *knob // while that is not 1, setting this one is refused
+	auto  *knob   // while that is not 1, setting this one is refused
+	hangs uintptr // the ioctl that times out
 	sets  int
 }
 
@@ -77,6 +78,10 @@ func (d *driver) control(req uintptr, arg unsafe.Pointer) error {
 	k := find(*(*uint32)(arg)) // each struct begins with it
 	if k == nil {
 		return unix.EINVAL
+	}
+	if k.hangs == req {
+		time.Sleep(5 * time.Second) // UVC_CTRL_CONTROL_TIMEOUT
+		return unix.ETIMEDOUT
 	}
 	switch req {
 	case vidiocQueryctrl:
