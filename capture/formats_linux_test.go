@@ -192,6 +192,25 @@ func TestParameterSetsInSeveralBuffersAreAllJoined(t *testing.T) {
 	}
 }
 
+func TestParameterSetsThatAreSentOnceAreWithEachKeyPicture(t *testing.T) {
+	for _, script := range [][]fill{
+		{{data: unitKey, seq: 0}, {data: unitIDR, seq: 1}, {data: unitNext, seq: 2}, {data: unitIDR, seq: 3}},
+		{{data: unitSets, seq: 0}, {data: unitIDR, seq: 1}, {data: unitIDR, seq: 2}, {data: unitNext, seq: 3}, {data: unitIDR, seq: 4}},
+	} {
+		_, cam, s := codedCamera(t, script)
+		if err := cam.attempt(t.Context()); !errors.Is(err, ErrAbsent) {
+			t.Fatal(err)
+		}
+		for _, want := range []string{unitSets + unitIDR, unitSets + unitIDR, unitNext, unitSets + unitIDR} {
+			f := <-s.Frames()
+			if string(f.Data) != want {
+				t.Errorf("picture %d: %q", f.Seq, f.Data)
+			}
+			f.Release()
+		}
+	}
+}
+
 func TestStampsGoForward(t *testing.T) {
 	now := video.Now()
 	d := newDriver()

@@ -10,7 +10,6 @@ import (
 const (
 	keyWithin = 10 * time.Second // that a camera may take for its next key picture before it is opened anew, which gives one
 	keyAgain  = time.Second      // between requests for a key picture
-	maxSets   = 4 << 10          // bytes of parameter sets that are kept for the next picture
 
 	cidGOPSize      = 0x9909cb // V4L2_CID_MPEG_VIDEO_GOP_SIZE
 	cidRepeatHeader = 0x9909e2 // V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER
@@ -28,7 +27,8 @@ func (d *device) prepareKeys() {
 	_ = d.setControl(cidGOPSize, period)
 }
 
-// key passes on what can be decoded, whole: f itself, or a frame with the parameter sets that came before it. While a key picture is
+// key passes on what can be decoded, whole: f itself, or a frame with the parameter sets that came before it; some cameras send those
+// only once, and whoever begins later at a key picture must find them there. While a key picture is
 // awaited it gives nil. It takes over the reference.
 func (d *device) key(f *video.Frame, pool *video.Pool) (*video.Frame, error) {
 	g := &d.gate
@@ -53,14 +53,21 @@ func (d *device) key(f *video.Frame, pool *video.Pool) (*video.Frame, error) {
 		f.Release()
 		return nil, d.await()
 	}
-	if len(g.sets) == 0 {
+	sets := g.sets
+	if key && len(sets) == 0 {
+		sets = g.remembered(f.Data)
+	}
+	if len(sets) == 0 {
 		return f, nil
 	}
-	whole := pool.Get(len(g.sets) + len(f.Data))
-	copy(whole.Data[copy(whole.Data, g.sets):], f.Data)
+	whole := pool.Get(len(sets) + len(f.Data))
+	copy(whole.Data[copy(whole.Data, sets):], f.Data)
 	whole.Format, whole.Seq, whole.Mono = f.Format, f.Seq, f.Mono
-	g.sets = g.sets[:0]
 	f.Release()
+	if len(g.sets) > 0 {
+		g.sets = g.sets[:0]
+		_ = g.remembered(whole.Data)
+	}
 	return whole, nil
 }
 

@@ -13,6 +13,9 @@ const (
 	nalIDR   = 5
 )
 
+// maxSets is how many bytes of parameter sets are kept for the pictures after them.
+const maxSets = 4 << 10
+
 // A keyGate holds H.264 back from where a picture is missing to the next key picture: what is decoded in between would be garbage. It
 // is closed at first. The zero value is ready.
 type keyGate struct {
@@ -22,6 +25,7 @@ type keyGate struct {
 	since  time.Time // of being closed
 	wanted time.Time // when a key picture was last asked for
 	sets   []byte    // parameter sets that came by themselves, for the picture after them
+	last   []byte    // those that were last sent with a picture, as Annex B
 	joined uint64    // buffers that held nothing but those, and take no number of their own
 }
 
@@ -40,6 +44,21 @@ func (g *keyGate) count(seq uint64) {
 		g.close()
 	}
 	g.next = seq + 1
+}
+
+// remembered keeps the parameter sets of an access unit. One that has none gets those of the one before.
+func (g *keyGate) remembered(annexB []byte) (missing []byte) {
+	sps, pps := h264.ParameterSets(annexB)
+	switch {
+	case sps == nil && pps == nil:
+		return g.last
+	case sps == nil || pps == nil || len(sps)+len(pps) > maxSets: // half a change
+		g.last = g.last[:0]
+	default:
+		g.last = append(append(g.last[:0], 0, 0, 0, 1), sps...)
+		g.last = append(append(g.last, 0, 0, 0, 1), pps...)
+	}
+	return nil
 }
 
 // isAnnexB tells a byte stream with start codes (ITU-T H.264 annex B) from anything else.

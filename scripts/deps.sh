@@ -44,6 +44,8 @@ wanted() {
 	test  gcc-arm-linux-gnueabihf cross build for armv7
 	test  g++-arm-linux-gnueabihf cross build for armv7 (libstdc++.a)
 	test  qemu-system-arm         the virtual-camera lab boots arm64 and armhf guests
+	test  xz-utils                unpacks the kernel's source, of which the lab builds a driver
+	test  libc6-dev-arm64-cross   the headers that this needs
 	test  qemu-user-static        runs the cross-built binaries once
 	fresh debootstrap             builds the bare Debian that stands for a fresh machine
 	END
