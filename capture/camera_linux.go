@@ -17,6 +17,10 @@ import (
 // may have changed their numbers.
 const otherAfter = time.Second
 
+// movedAfter is the same for one with its serial number at another port: of cameras that share theirs, as cheap ones do, each is to find
+// its own first.
+const movedAfter = otherAfter / 2
+
 // known is what is remembered of the device last opened.
 type known struct {
 	identity
@@ -71,10 +75,14 @@ func (c *Camera) runDevice(ctx context.Context) error {
 // locate finds the camera. One that stands in its place is taken after a while, unless it is another of ours.
 func (c *Camera) locate(ctx context.Context) (place, error) {
 	at, err := c.host.find(c.src, c.known.identity)
-	if err != nil || !at.other {
+	if err != nil || !at.other && !at.moved {
 		return at, err
 	}
-	if err := sleepUntil(ctx, time.Now().Add(otherAfter)); err != nil {
+	wait := otherAfter
+	if at.moved {
+		wait = movedAfter
+	}
+	if err := sleepUntil(ctx, time.Now().Add(wait)); err != nil {
 		return at, err
 	}
 	if at, err = c.host.find(c.src, c.known.identity); err != nil || !at.other {

@@ -15,6 +15,7 @@ type place struct {
 	path  string
 	node  sysNode // zero where sysfs knows nothing of it
 	other bool    // it is not the camera that was looked for, but one that stands where that stood
+	moved bool    // it has the camera's serial number, at another port
 }
 
 // find looks for a camera: the one last seen, wherever it is now, else what the source says.
@@ -50,7 +51,7 @@ func (h host) again(nodes []sysNode, src source, known identity) (place, bool) {
 		case n.port == known.port:
 			return place{path: p, node: n}, true
 		case found.path == "" && !h.ours(p):
-			found = place{path: p, node: n}
+			found = place{path: p, node: n, moved: true}
 		}
 	}
 	return found, found.path != ""

@@ -2,8 +2,10 @@ package capture
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -110,6 +112,33 @@ func TestTwoCamerasThatComeBackWithTheirNumbersChangedAreNotMixedUp(t *testing.T
 		next(t, told[0], 8*time.Second)
 		if a, b := cams[0].Status().Card, cams[1].Status().Card; a != "HD Webcam" || b != "USB 2.0 Camera" {
 			t.Errorf("%s and %s", a, b)
+		}
+	})
+}
+
+func TestACameraWithTheSameSerialNumberIsTakenOnlyIfNobodyElseTakesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus(t)
+		b.plug(logitech, webcam()) // a hub restarts, and its first camera is there before the second
+		c := Default()
+		c.Source = "/dev/video2"
+		cam, _, _, _ := b.camera(c)
+		cam.known = known{identity: identity{"046d:0825", "A1B2", "1-1.3", 0}, card: "HD Webcam"}
+		began := time.Now()
+		if at, err := cam.locate(t.Context()); err != nil || at.path != b.node("video0") || time.Since(began) != movedAfter {
+			t.Errorf("%+v, %v after %v", at, err, time.Since(began))
+		}
+		cam.host.pid = 7
+		cam.host.proc = fstest.MapFS{"7/fd/5": &fstest.MapFile{Data: []byte(b.node("video0")), Mode: fs.ModeSymlink}}
+		if at, err := cam.locate(t.Context()); !errors.Is(err, ErrAbsent) {
+			t.Errorf("that which another one has open: %+v, %v", at, err)
+		}
+		second := logitech.at("video4")
+		second.port = "1-1.3"
+		b.plug(second, webcam())
+		began = time.Now()
+		if at, err := cam.locate(t.Context()); err != nil || at.path != b.node("video4") || time.Since(began) != 0 {
+			t.Errorf("%+v, %v after %v", at, err, time.Since(began))
 		}
 	})
 }
