@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,6 +14,9 @@ import (
 
 // settle is how long Snapshot lets a camera's exposure find itself before it takes a picture.
 const settle = 700 * time.Millisecond
+
+// snapshotWithin is how long Snapshot waits for a picture. A camera that has none fails earlier, but one may send what cannot be shown.
+const snapshotWithin = 30 * time.Second
 
 // Snapshot opens a camera, takes one picture and closes it again. The result is a JPEG that every reader accepts.
 func Snapshot(ctx context.Context, c CameraConfig, log *zap.Logger) ([]byte, error) {
@@ -39,8 +43,14 @@ func Snapshot(ctx context.Context, c CameraConfig, log *zap.Logger) ([]byte, err
 	v := viewer{sub: sub}
 	defer v.h264.close()
 	var first time.Duration
+	timeout := time.NewTimer(snapshotWithin)
+	defer timeout.Stop()
 	for {
 		select {
+		case <-timeout.C:
+			stop()
+			<-ended
+			return nil, fmt.Errorf("the camera gave no picture that can be shown for %v", snapshotWithin)
 		case err := <-failed:
 			stop()
 			<-ended

@@ -65,6 +65,7 @@ type Camera struct {
 	skipped  uint64 // buffers discarded since then; their gap in Seq is not a drop
 	reported uint64 // losses logged so far
 	nextLoss time.Duration
+	why      string // the last picture was discarded
 }
 
 // Status is what a camera is doing. The counters cover all runs.
@@ -216,6 +217,7 @@ func (c *Camera) discard(reason string) {
 	c.mu.Lock()
 	c.skipped++
 	c.status.Errored++
+	c.why = reason
 	c.reportLoss(video.Now())
 	c.mu.Unlock()
 	c.log.Debug("picture discarded", zap.String("reason", reason))
@@ -224,7 +226,11 @@ func (c *Camera) discard(reason string) {
 // reportLoss logs new losses, at most once per lossInterval. c.mu is held.
 func (c *Camera) reportLoss(now time.Duration) {
 	if lost := c.status.Drops + c.status.Errored; lost != c.reported && now >= c.nextLoss {
-		c.log.Warn("pictures lost", zap.Uint64("drops", c.status.Drops), zap.Uint64("errored", c.status.Errored))
-		c.reported, c.nextLoss = lost, now+lossInterval
+		fields := []zap.Field{zap.Uint64("drops", c.status.Drops), zap.Uint64("errored", c.status.Errored)}
+		if c.why != "" {
+			fields = append(fields, zap.String("last_error", c.why))
+		}
+		c.log.Warn("pictures lost", fields...)
+		c.reported, c.nextLoss, c.why = lost, now+lossInterval, ""
 	}
 }
