@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -738,6 +739,29 @@ func TestACameraThatResetsItsConnectionsIsLoggedOnce(t *testing.T) {
 	if said := cam.logs.FilterMessage("camera failed").All(); len(said) != 1 {
 		t.Errorf("log %v", said)
 	}
+}
+
+func TestTwoFaultsInTurnAreLoggedOnceEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cam := newNetCamera(t, Config{Source: "http://127.0.0.1"})
+		say := func(fault string, after time.Duration) int {
+			time.Sleep(after)
+			cam.say(errors.New(fault), faultOther, false, time.Second)
+			return cam.logs.FilterMessage("camera failed").Len()
+		}
+		for i, step := range []struct {
+			fault string
+			after time.Duration
+			lines int
+		}{
+			{"a", 0, 1}, {"b", 5, 2}, {"a", 5, 2}, {"b", 5, 2}, {"b", 5, 2}, {"a", 5, 2}, {"c", 5, 3}, {"b", 5, 4},
+			{"b", 300, 4}, {"c", 5, 5}, // c was long ago
+		} {
+			if got := say(step.fault, step.after*time.Second); got != step.lines {
+				t.Errorf("step %d, %s: %d lines, want %d", i, step.fault, got, step.lines)
+			}
+		}
+	})
 }
 
 func TestACameraThatEndsAtOnceIsLeftAloneEverLonger(t *testing.T) {

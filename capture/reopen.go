@@ -28,6 +28,9 @@ const (
 
 	// A run that was good for so long makes an old fault news again.
 	newsAfter = 10 * time.Second
+
+	// A fault that took turns with another one is no news when it comes back so soon.
+	turnsWithin = time.Minute
 )
 
 // A faultKind is what decides how a failed attempt is followed by the next.
@@ -112,8 +115,10 @@ func (p *pacer) next(kind faultKind, good bool, lasted time.Duration) time.Durat
 // A report is the fault last logged.
 type report struct {
 	fault    string
-	repeated int  // since then
-	silent   bool // what was found since is no news either
+	before   string    // the one that it took turns with
+	turned   time.Time // when that was last seen
+	repeated int       // since then
+	silent   bool      // what was found since is no news either
 }
 
 // say logs a fault that has appeared or changed. A refusal that udev will soon lift is none.
@@ -126,6 +131,9 @@ func (c *Camera) say(err error, kind faultKind, news bool, pause time.Duration) 
 	case kind == faultDenied && time.Since(c.pacer.denied) < grantedWithin:
 		return
 	}
+	if fault == r.before && time.Since(r.turned) < turnsWithin { // two faults in turn, as a connection that is reset sooner or later
+		r.fault, r.before, r.turned = fault, r.fault, time.Now()
+	}
 	if r.silent = fault == r.fault && !news; r.silent {
 		r.repeated++
 		return
@@ -135,7 +143,7 @@ func (c *Camera) say(err error, kind faultKind, news bool, pause time.Duration) 
 		fields = append(fields, zap.Int("previous_fault_repeated", r.repeated))
 	}
 	c.log.Warn("camera failed", fields...)
-	r.fault, r.repeated = fault, 0
+	r.fault, r.before, r.turned, r.repeated = fault, r.fault, time.Now(), 0
 }
 
 // watch begins to watch /dev if that is of use and not done yet. fresh says that it has just begun, seeing that it is done.
