@@ -100,7 +100,7 @@ func (d *device) load(ctx context.Context) {
 	}
 	if err != nil {
 		d.log.Error("the settings made by forms are unreadable; those of the configuration hold", zap.String("file", d.file), zap.Error(err))
-		k = kept{}
+		k = kept{Privacy: d.rescuedPrivacy(b)}
 	}
 	d.mu.Lock()
 	d.kept = k

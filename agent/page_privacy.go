@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,6 +99,7 @@ func (d *device) resetPrivacy(i int, sender string) error {
 	})
 }
 
+// changePrivacy keeps a mask before it makes it hold: until then, and if that fails, the one before hides what it did.
 func (d *device) changePrivacy(i int, sender string, edit func(k *kept, name string)) error {
 	d.changing.Lock()
 	defer d.changing.Unlock()
@@ -106,18 +108,61 @@ func (d *device) changePrivacy(i int, sender string, edit func(k *kept, name str
 	before := d.kept
 	edit(&d.kept, name)
 	d.mu.Unlock()
-	err := d.mask(i)
-	if err != nil { // nothing has changed
+	camera := d.agent.cfg.Cameras[i].Config
+	camera.Privacy, _ = d.privacy(i)
+	err := camera.Validate()
+	if err != nil {
 		err = refuse(http.StatusBadRequest, "%v", Faults(err)[0])
 	} else if err = d.save(privacyOf(name), sender); err == nil {
-		areas, from := d.privacy(i)
-		d.log.Info("privacy mask changed", zap.String("camera", name), zap.Int("areas", len(areas)), zap.String("from", from), zap.String("by", sender))
+		err = d.mask(i)
+	}
+	if err != nil {
+		d.mu.Lock()
+		d.kept = before
+		d.mu.Unlock()
+		return err
+	}
+	areas, from := d.privacy(i)
+	d.log.Info("privacy mask changed", zap.String("camera", name), zap.Int("areas", len(areas)), zap.String("from", from), zap.String("by", sender))
+	return nil
+}
+
+// wholePicture hides everything.
+var wholePicture = []video.Polygon{{{0, 0}, {1, 0}, {1, 1}, {0, 1}}}
+
+// rescuedPrivacy is what settings that cannot be read as a whole say of masks. Where they had some and it is not known which, nothing is
+// shown until the page is asked anew.
+func (d *device) rescuedPrivacy(settings []byte) map[string][]video.Polygon {
+	var k struct {
+		Privacy map[string][]video.Polygon `json:"privacy"`
+	}
+	switch {
+	case json.Unmarshal(settings, &k) == nil:
+		return k.Privacy
+	case !bytes.Contains(settings, []byte(`"privacy`)): // the masks, or who made one
 		return nil
 	}
+	all := map[string][]video.Polygon{}
+	for _, p := range d.agent.cameras {
+		all[p.name] = wholePicture
+	}
+	return all
+}
+
+// loadPrivacy makes the page's mask hold again; of one that cannot, everything is hidden.
+func (d *device) loadPrivacy(i int) {
+	err := d.mask(i)
+	if err == nil {
+		return
+	}
+	name := d.agent.cameras[i].name
+	d.log.Error("the privacy mask set on the page does not hold any more, everything is hidden", zap.String("camera", name), zap.Error(err))
 	d.mu.Lock()
-	d.kept = before
+	d.kept.Privacy = with(d.kept.Privacy, name, wholePicture)
 	d.mu.Unlock()
-	return errors.Join(err, d.mask(i))
+	if err := d.mask(i); err != nil {
+		d.log.Error("nothing can be hidden", zap.String("camera", name), zap.Error(err))
+	}
 }
 
 func privacyOf(camera string) string { return "privacy of " + camera }

@@ -145,6 +145,55 @@ func TestAMaskThatCannotHoldIsRefusedAndChangesNothing(t *testing.T) {
 	}
 }
 
+// A settings file may have been written by another version, or be cut by a failing disk.
+func TestAMaskThatThePageSetOutlivesSettingsThatCannotBeRead(t *testing.T) {
+	left := []video.Polygon{{{0, 0}, {0.5, 0}, {0.5, 1}, {0, 1}}}
+	for name, tt := range map[string]struct {
+		settings string
+		want     []video.Polygon
+		from     string
+	}{
+		"another member is of another kind": {`{"period":[7],"made":{},"privacy":{"front":[` + leftHalf + `]}}`, left, fromPage},
+		"the mask is of another kind":       {`{"made":{},"privacy":{"front":[{"points":[]}]}}`, wholePicture, fromPage},
+		"cut in the mask":                   {`{"made":{},"privacy":{"front":[[[0,0],[0.5,`, wholePicture, fromPage},
+		"cut before it":                     {`{"made":{"privacy of front":{"by":"127.0.0.1","at":`, wholePicture, fromPage},
+		"the mask has too many areas":       {`{"privacy":{"front":[` + strings.Repeat(leftHalf+",", 32) + leftHalf + `]}}`, wholePicture, fromPage},
+		"it never had one":                  {`{"made":{"setNtp":{"by":`, nil, fromConfiguration},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "state", settingsFile), []byte(tt.settings), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			a := testAgent(t, dir)
+			areas, from := a.device.privacy(0)
+			if diff := cmp.Diff(tt.want, areas); diff != "" || from != tt.from {
+				t.Errorf("from %s, -want +got\n%s", from, diff)
+			}
+			if held := a.cameras[0].masked.Load() != 0; held != (tt.want != nil) {
+				t.Errorf("the camera was told: %v", held)
+			}
+		})
+	}
+}
+
+// While a mask is being kept, which may take a slow disk seconds or fail, the one before holds.
+func TestAWeakerMaskDoesNotHoldBeforeItIsKept(t *testing.T) {
+	v := visit(t, t.TempDir(), false)
+	var got pagePrivacy
+	v.json("PUT", privacyPath, `{"areas":[`+leftHalf+`]}`, &got)
+	p := v.a.cameras[0]
+	before := p.masked.Load()
+	v.a.device.file = filepath.Join(t.TempDir(), "no", "such", settingsFile)
+	v.refused("PUT", privacyPath, `{"areas":[]}`, 500)
+	if p.masked.Load() != before {
+		t.Error("the mask was changed meanwhile")
+	}
+}
+
 func TestSettingsThatCannotBeReadLetNoPictureBeTaken(t *testing.T) {
 	dir := t.TempDir()
 	var cam CameraConfig

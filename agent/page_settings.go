@@ -33,9 +33,7 @@ func (d *device) loadPage(k kept) {
 	for i, p := range d.agent.cameras {
 		p.controls.KeepControls(k.Controls[p.name])
 		if _, set := k.Privacy[p.name]; set {
-			if err := d.mask(i); err != nil {
-				d.log.Error("the privacy mask set on the page does not hold any more", zap.String("camera", p.name), zap.Error(err))
-			}
+			d.loadPrivacy(i)
 		}
 		if _, set := k.Detection[p.name]; !set {
 			continue
