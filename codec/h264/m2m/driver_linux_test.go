@@ -33,6 +33,7 @@ type driver struct {
 	keyUnit []byte         // sets and idr
 	once    bool           // SPS and PPS come only once
 	late    bool           // an input buffer is given back with the next picture
+	again   bool           // an input buffer that was given back is given back without end
 	deaf    bool           // force key is not obeyed
 	encode  func(d *driver, memories [][]byte, key bool) []byte
 	mangle  func(b *v4l2Buffer, p *v4l2Plane) // changes a result as it is dequeued
@@ -440,7 +441,9 @@ func (d *driver) dequeue(b *v4l2Buffer) error {
 		return unix.EAGAIN
 	}
 	r := q.done[0]
-	q.done = q.done[:copy(q.done, q.done[1:])]
+	if !d.again || b.typ != bufOutput {
+		q.done = q.done[:copy(q.done, q.done[1:])]
+	}
 	b.index, b.timestamp, b.length = r.index, r.stamp, uint32(q.pix.numPlanes)
 	b.planes[0].bytesused = r.used
 	if d.mangle != nil && b.typ == bufCapture {

@@ -311,6 +311,19 @@ func TestFaultyResultEndsTheEncoder(t *testing.T) {
 	}
 }
 
+func TestAPictureGivenBackTwiceEndsTheEncoder(t *testing.T) {
+	d := newDriver(t, 64, 48)
+	d.again, d.late = true, true
+	e := open(t, d, config(64, 48))
+	var err error
+	for i := 0; i < 8 && err == nil; i++ {
+		_, err = e.EncodeTo(nil, picture(64, 48, 0, false), time.Duration(i)*time.Millisecond, uint64(i), false)
+	}
+	if err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRequestForAKeyPictureIsRepeatedForAWhile(t *testing.T) {
 	d := newDriver(t, 64, 48)
 	e := open(t, d, config(64, 48))

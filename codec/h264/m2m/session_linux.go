@@ -237,6 +237,9 @@ func (s *session) inputBuffer(deadline time.Time) (uint32, error) {
 			if err != nil {
 				return 0, fmt.Errorf("take back a picture: %w", err)
 			}
+			if s.free&(1<<s.buf.index) != 0 { // a driver that does so without end would keep us here
+				return 0, fmt.Errorf("the driver gave picture buffer %d back twice", s.buf.index)
+			}
 			s.free |= 1 << s.buf.index
 		}
 		for i := range uint32(len(s.in.buffers)) {
