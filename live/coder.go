@@ -88,22 +88,23 @@ func (c *coder) ready(rate float64, p plan) error {
 		bitrate = int(float64(bitrate) * max(1, rate/p.rate))
 	}
 	cfg := h264.Config{Width: c.img.Width, Height: c.img.Height, Rate: rate, FullRange: c.img.FullRange}
-	if c.enc == nil || cfg != c.cfg {
-		c.closeEncoder()
-		first := cfg
-		first.Bitrate = bitrate
-		enc, err := c.newEnc(first)
-		if err != nil {
-			return err
+	if c.enc != nil && cfg == c.cfg {
+		// Each change unsettles rate control, so small ones are not worth it.
+		if math.Abs(float64(bitrate-c.bitrate)) <= 0.05*float64(c.bitrate) {
+			return nil
 		}
-		c.enc, c.cfg, c.bitrate, c.fails = enc, cfg, bitrate, 0
-	}
-	// Each change unsettles rate control, so small ones are not worth it.
-	if math.Abs(float64(bitrate-c.bitrate)) > 0.05*float64(c.bitrate) {
-		if err := c.enc.SetBitrate(bitrate); err != nil {
-			return err
+		if c.enc.SetBitrate(bitrate) == nil {
+			c.bitrate = bitrate
+			return nil
 		}
-		c.bitrate = bitrate
 	}
+	c.closeEncoder()
+	first := cfg
+	first.Bitrate = bitrate
+	enc, err := c.newEnc(first)
+	if err != nil {
+		return err
+	}
+	c.enc, c.cfg, c.bitrate, c.fails = enc, cfg, bitrate, 0
 	return nil
 }
