@@ -764,20 +764,6 @@ func TestTwoFaultsInTurnAreLoggedOnceEach(t *testing.T) {
 	})
 }
 
-func TestACameraThatEndsAtOnceIsLeftAloneEverLonger(t *testing.T) {
-	var p pacer
-	var brief []time.Duration
-	for range 5 {
-		brief = append(brief, p.next(faultOther, true, 10*time.Millisecond))
-	}
-	if want := "[250ms 500ms 1s 2s 2s]"; fmt.Sprint(brief) != want {
-		t.Errorf("pauses %v, want %v", brief, want)
-	}
-	if got := p.next(faultOther, true, steadyAfter); got != firstPause {
-		t.Errorf("after a run that was good: %v", got)
-	}
-}
-
 func TestAStreamFasterThanWantedIsThinnedWithoutCountingDrops(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "multipart/x-mixed-replace;boundary=b")

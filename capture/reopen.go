@@ -75,14 +75,18 @@ func (c *Camera) keep(ctx context.Context) error {
 
 // A pacer says how long to wait before a source is opened anew.
 type pacer struct {
-	failures int       // in a row
+	failures int       // in a row, without a picture
+	brief    int       // runs in a row that ended soon after their first picture
 	denied   time.Time // since when it may not be opened
 }
 
 // next gives the pause after a failure; good: there had been pictures, for a time of lasted.
 func (p *pacer) next(kind faultKind, good bool, lasted time.Duration) time.Duration {
-	brief := good && lasted < steadyAfter
-	if good && !brief {
+	switch {
+	case good && lasted < steadyAfter:
+		p.failures = 0
+		p.brief++
+	case good:
 		*p = pacer{}
 	}
 	if kind != faultDenied {
@@ -90,7 +94,7 @@ func (p *pacer) next(kind faultKind, good bool, lasted time.Duration) time.Durat
 	}
 	switch kind {
 	case faultAbsent: // what was before it went says nothing about what comes back
-		p.failures = 0
+		*p = pacer{}
 		return longestPause
 	case faultDenied:
 		if p.denied.IsZero() {
@@ -100,11 +104,11 @@ func (p *pacer) next(kind faultKind, good bool, lasted time.Duration) time.Durat
 			return leastPause
 		}
 	}
+	if good && p.brief > 0 {
+		return min(firstPause<<min(p.brief-1, 10), briefPause)
+	}
 	longest := longestPause
-	switch {
-	case brief:
-		longest = briefPause
-	case kind == faultBarren:
+	if kind == faultBarren {
 		longest = barrenPause
 	}
 	pause := min(firstPause<<min(p.failures, 10), longest)
