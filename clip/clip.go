@@ -57,6 +57,9 @@ const (
 	maxAhead = 10 * time.Second
 	// keepCodec is how long encoder, decoder and their pictures stay after the last use.
 	keepCodec = 10 * time.Second
+	// longGroup is how long a camera that encodes may go without a key picture before it is asked for one, and askAgain how long an answer
+	// may take.
+	longGroup, askAgain = 10 * time.Second, time.Second
 	// maxGap is the longest gap that dropping for an overloaded encoder may make.
 	maxGap = 500 * time.Millisecond
 	// firstHeartbeat follows a camera's first picture; many cameras need that long to find their exposure.
@@ -80,6 +83,7 @@ type Recorder struct {
 	log              *zap.Logger
 	newEncoder       func(h264.Config) (encoder, error)
 	clock            func(mono time.Duration) (t time.Time, trusted bool) // nil: none
+	requestKey       func()                                               // nil: nobody to ask
 
 	wake chan struct{} // one token: the worker has something to look at
 	lost chan struct{} // one token: CameraLost was called
@@ -126,6 +130,11 @@ func New(cfg Config, camera, cameraID string, spool Spool, log *zap.Logger) (*Re
 func (r *Recorder) SetClock(clock func(mono time.Duration) (t time.Time, trusted bool)) {
 	r.clock = clock
 }
+
+// SetKeyRequest tells the recorder how to ask a camera that encodes for a key picture, which it does where none came for long: no clip can
+// begin or end elsewhere, and the ring keeps nothing that lacks its own. Call it before Run; the function is called from Run's goroutine,
+// must not block, and may do nothing.
+func (r *Recorder) SetKeyRequest(ask func()) { r.requestKey = ask }
 
 // Run records until ctx ends and returns ctx's cause. It releases every frame it receives; frames is
 // never closed. It takes frames without ever waiting for the encoder or the spool. When ctx ends, it takes what is

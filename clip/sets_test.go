@@ -5,6 +5,7 @@ package clip
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"camward/camio"
@@ -178,4 +179,33 @@ func TestAnEncoderWhoseKeyPicturesComeLateLosesNone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A camera that makes key pictures when it is asked, and else none: the ring and the maximum length of clips need some.
+func TestACameraWithoutKeyPicturesIsAskedForThem(t *testing.T) {
+	data := x264(t, 320, 240, 60, 60, "bframes=0") // the first is a key picture
+	cfg := quiet()
+	cfg.RingBytes, cfg.MaxLength = 4<<20, 10*time.Second
+	asks, last := 0, time.Duration(0)
+	record(t, cfg, video.Format{FourCC: video.H264, Width: 320, Height: 240, Rate: 15}, data, func(g *rig) {
+		key := true
+		g.r.SetKeyRequest(func() { key, asks, last = true, asks+1, g.mono })
+		for i := range 1200 {
+			g.seq = uint64(1 + i%59)
+			if key {
+				g.seq, key = 0, false
+			}
+			g.feed(g.frame(), i > 300, 1)
+			synctest.Wait()
+		}
+		clips := g.spool.of(camio.KindClip)
+		for _, c := range clips {
+			if c.Length > cfg.MaxLength+longGroup {
+				t.Errorf("a clip of %v", c.Length)
+			}
+		}
+		if len(clips) < 2 || asks < 6 || asks > 8 {
+			t.Errorf("%d clips, asked %d times, last at %v", len(clips), asks, last)
+		}
+	})
 }

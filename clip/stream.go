@@ -27,8 +27,9 @@ type stream struct {
 	pool     *video.Pool // raw: of what packets holds; it ends with the stream
 	released bool        // nothing may be put into the rings any more
 
-	sets    *sets // H.264: the parameter sets last seen; nil before the first
-	lastKey peak  // H.264: the newest picture that can be decoded alone, for stills
+	sets           *sets         // H.264: the parameter sets last seen; nil before the first
+	lastKey        peak          // H.264: the newest picture that can be decoded alone, for stills
+	keyAt, askedAt time.Duration // H.264: of the newest key picture, and of when the camera was asked for one
 }
 
 // packetPool is what part of the ring's memory may lie idle between two of its pictures encoded here. What a key picture
@@ -165,9 +166,23 @@ func (r *Recorder) keep(s *stream, f *video.Frame) {
 	case !s.passesThrough():
 		s.waiting.push(p)
 	case !s.packets.push(p):
+		r.wantKey(s, f.Mono, true)
 		return // nothing can be decoded before the first key picture
+	case s.passesThrough():
+		if p.key {
+			s.keyAt = f.Mono
+		}
+		r.wantKey(s, f.Mono, false)
 	}
 	f.Retain()
+}
+
+// wantKey asks the camera for a key picture where one is missing, or none came for long.
+func (r *Recorder) wantKey(s *stream, mono time.Duration, missing bool) {
+	if r.requestKey != nil && (missing || mono-s.keyAt >= longGroup) && mono-s.askedAt >= askAgain {
+		s.askedAt = mono
+		r.requestKey()
+	}
 }
 
 // noteKey remembers what decoding needs: parameter sets, which a camera may send only once, and
