@@ -33,7 +33,7 @@ func (c FirmwareConfig) Pictures(p *profile.Profile) (Pictures, error) {
 		path = p.Snapshot
 	}
 	if path == "" {
-		return Pictures{}, fmt.Errorf("the profile of %s names neither an MJPEG stream nor a snapshot: give the address as http://...", p.Maker)
+		return Pictures{}, fmt.Errorf("the profile of %s names neither an MJPEG stream nor a snapshot: write the address itself, as http://10.0.0.8/snapshot.jpg", p.Maker)
 	}
 	u, err := url.Parse(path)
 	if err != nil {

@@ -131,6 +131,8 @@ func (d *device) copyOf(pool *video.Pool, data []byte) (f *video.Frame, why stri
 		return nil, "not a JPEG"
 	case d.form.FourCC == video.H264 && !isAnnexB(data):
 		return nil, "not H.264 with start codes"
+	case d.form.FourCC == video.H264 && d.gate.oversized(data, d.form):
+		return nil, "its parameter sets announce larger pictures than the driver granted"
 	}
 	f = pool.Get(len(data))
 	copy(f.Data, data)

@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"camward/codec/h264"
+	"camward/video"
 )
 
 // The NAL unit types (ITU-T H.264 table 7-1) that matter for passing pictures on.
 const (
 	nalSlice = 1
 	nalIDR   = 5
+	nalSPS   = 7
 )
 
 // maxSets is how many bytes of parameter sets are kept for the pictures after them.
@@ -27,6 +29,8 @@ type keyGate struct {
 	sets   []byte    // parameter sets that came by themselves, for the picture after them
 	last   []byte    // those that were last sent with a picture, as Annex B
 	joined uint64    // buffers that held nothing but those, and take no number of their own
+	sps    []byte    // the sequence parameter set last looked at
+	large  bool      // it is of much larger pictures than those granted
 }
 
 // close begins to hold back.
@@ -59,6 +63,23 @@ func (g *keyGate) remembered(annexB []byte) (missing []byte) {
 		g.last = append(append(g.last, 0, 0, 0, 1), pps...)
 	}
 	return nil
+}
+
+// oversized reports whether an access unit announces pictures of more than twice the area that was granted. A decoder takes the memory for
+// them at once, and what a camera sends is not to be trusted with that.
+func (g *keyGate) oversized(annexB []byte, granted video.Format) bool {
+	for nal := range h264.NALs(annexB) {
+		switch {
+		case len(nal) == 0:
+		case nal[0]&0x1f == nalSPS && !bytes.Equal(nal, g.sps):
+			g.sps = append(g.sps[:0], nal...)
+			s, err := h264.ParseSPS(nal)
+			g.large = err == nil && s.Width*s.Height > 2*(granted.Width+16)*(granted.Height+16)
+		case nal[0]&0x1f <= nalIDR:
+			return g.large // the other slices are of the same picture
+		}
+	}
+	return g.large
 }
 
 // isAnnexB tells a byte stream with start codes (ITU-T H.264 annex B) from anything else.

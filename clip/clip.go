@@ -67,6 +67,8 @@ const (
 	// maxStills bounds the pictures that wait to be written as JPEG, so that a spool
 	// that hangs cannot hold the camera's frames. Each holds at most maxPeaks frames.
 	maxStills = 8
+	// sayFormat is how often at most a change of the pictures' format is logged.
+	sayFormat = time.Minute
 	// encoderPause is how long after a failure to make an encoder the next attempt waits.
 	encoderPause = time.Minute
 	// closingBacklog is how many pictures are still encoded when the agent stops: a few seconds' work
@@ -104,6 +106,7 @@ type Recorder struct {
 	drops       [len(reasons)]uint64
 	alarm       Alarm
 	quietUntil  time.Duration // no new event before
+	formatSaid  time.Duration // when a change of format was last logged
 }
 
 // New validates cfg and wires a recorder for the camera with that configured name and camera_id.

@@ -12,9 +12,10 @@ const (
 	DropSpool                     // the spool failed
 	DropDisorder                  // not later than the picture before it
 	DropEmpty                     // no data at all
+	DropNoKey                     // cannot be decoded: the camera that encodes has sent no key picture before it
 )
 
-var reasons = [...]string{"overload", "truncated", "undecodable", "encoder", "spool", "disorder", "empty"}
+var reasons = [...]string{"overload", "truncated", "undecodable", "encoder", "spool", "disorder", "empty", "no_key"}
 
 // String is a word for a metric's label.
 func (r Reason) String() string { return reasons[r] }

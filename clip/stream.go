@@ -79,7 +79,10 @@ func (r *Recorder) streamOf(f *video.Frame) *stream {
 	case s == nil:
 		r.openStream(f)
 	case f.Format.FourCC != s.format.FourCC || f.Format.Width != s.format.Width || f.Format.Height != s.format.Height:
-		r.log.Info("picture format changed", zap.Stringer("from", s.format), zap.Stringer("to", f.Format))
+		if r.formatSaid == 0 || f.Mono-r.formatSaid >= sayFormat { // a camera may change it with each picture
+			r.formatSaid = f.Mono
+			r.log.Info("picture format changed", zap.Stringer("from", s.format), zap.Stringer("to", f.Format))
+		}
 		e := r.liveEvent(s)
 		r.closeStream()
 		r.openStream(f)
@@ -167,6 +170,7 @@ func (r *Recorder) keep(s *stream, f *video.Frame) {
 		s.waiting.push(p)
 	case !s.packets.push(p):
 		r.wantKey(s, f.Mono, true)
+		r.drop(DropNoKey)
 		return // nothing can be decoded before the first key picture
 	case s.passesThrough():
 		if p.key {

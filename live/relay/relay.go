@@ -81,6 +81,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	target  Target
+	last    Target        // that reports are for, or were
 	changed chan struct{} // closed when target is replaced
 	status  Status
 }
@@ -108,8 +109,11 @@ func (c *Client) SetTarget(t Target) {
 	if t.equal(c.target) {
 		return
 	}
+	if t.URL != nil {
+		c.reports.again(c.last.URL != nil && !t.equal(c.last))
+		c.last = t
+	}
 	c.target = t
-	c.reports.again()
 	c.status.LastError = ""
 	close(c.changed)
 	c.changed = make(chan struct{})

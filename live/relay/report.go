@@ -75,10 +75,13 @@ func (r *reports) add() {
 	}
 }
 
-// again has a new target hear how things stand.
-func (r *reports) again() {
+// again has a new target hear how things stand. Of what waits for another one it hears nothing: the camera may have changed hands.
+func (r *reports) again(other bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if other {
+		r.waiting = r.waiting[:0]
+	}
 	if len(r.waiting) == 0 && r.last.state.Seq > 0 {
 		r.add()
 	}

@@ -220,6 +220,37 @@ func TestANewTargetHearsHowThingsStand(t *testing.T) {
 	})
 }
 
+func TestWhatWaitsForOneOwnerIsNotToldToTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, cl, _, _ := bubble(t, &viewers{})
+		c.Report(true, time.Time{}, "before anybody owned it")
+		c.SetTarget(targetAt(t, "http://cloud.example.com"))
+		f := cl.next()
+		f.hello()
+		if m := f.state(); m.State.Seq != 1 {
+			t.Errorf("the first owner heard %+v", m.State)
+		} else {
+			f.accept(m)
+		}
+		synctest.Wait()
+		c.SetTarget(Target{}) // released
+		f.gone()
+		f.close()
+		c.Report(false, time.Time{}, "between the two")
+		c.Report(true, time.Time{}, "now")
+		c.SetTarget(targetAt(t, "http://other.example.com"))
+		f = cl.next()
+		f.hello()
+		m := f.state()
+		if m.State.Seq != 3 {
+			t.Errorf("the second owner heard %+v first", m.State)
+		}
+		f.accept(m)
+		f.silent(time.Hour)
+		f.close()
+	})
+}
+
 func TestAnswersThatNobodyWaitsForAreIgnored(t *testing.T) {
 	c, _, f := loopbackRig(t, &viewers{})
 	for i := range 100 {
