@@ -131,7 +131,7 @@ func (a *Agent) newCameras() error {
 		}
 		p.recorder.SetEncoder(a.encode)
 		p.recorder.SetClock(a.clock.Wall)
-		p.recorder.SetKeyRequest(func() { go p.camera.RequestKey() }) // a camera may take seconds to answer
+		p.recorder.SetKeyRequest(p.RequestKey)
 		p.granted = func(f video.Format) { shared.granted(i, f) }
 		a.cameras = append(a.cameras, p)
 	}

@@ -11,12 +11,11 @@ import (
 var errNoKey = errors.New("no H.264 key picture yet")
 
 // An h264Reader decodes the pictures of a camera that encodes. They refer to each other, so each must be read, and after a
-// gap it waits for the next key picture. What it needs it makes at the first picture; close frees it.
+// gap it waits for the next key picture, which capture gives with its parameter sets. What it needs it makes at the first picture; close
+// frees it.
 type h264Reader struct {
-	dec  *h264.Decoder
-	img  video.I420
-	au   []byte // parameter sets and a key picture that lacks its own
-	sets []byte // SPS and PPS seen last, as Annex B
+	dec *h264.Decoder
+	img video.I420
 
 	running bool   // since a key picture, without a gap
 	next    uint64 // Seq of the picture that leaves none
@@ -24,37 +23,47 @@ type h264Reader struct {
 
 // read decodes a picture. The result holds until the next call; errNoKey means that there is none yet.
 func (r *h264Reader) read(f *video.Frame) (*video.I420, error) {
+	if err := r.ready(f); err != nil {
+		return nil, err
+	}
+	ok, err := r.dec.Decode(f.Data, &r.img)
+	return &r.img, r.decoded(ok, err)
+}
+
+// luma is read for an eighth of the size, luma alone.
+func (r *h264Reader) luma(dst *video.Plane, f *video.Frame) error {
+	if err := r.ready(f); err != nil {
+		return err
+	}
+	return r.decoded(r.dec.DecodeLuma8(f.Data, dst))
+}
+
+// ready makes sure of a decoder that can use f.
+func (r *h264Reader) ready(f *video.Frame) error {
 	key := false
 	for nal := range h264.NALs(f.Data) {
 		key = key || nal[0]&0x1f == 5 // an IDR slice (ITU-T H.264 7.4.1)
 	}
-	gap := f.Seq != r.next
+	r.running = key || r.running && f.Seq == r.next
 	r.next = f.Seq + 1
-	if !key && (gap || !r.running) {
-		r.running = false
-		return nil, errNoKey
+	if !r.running {
+		return errNoKey
 	}
-	data := f.Data
-	if sps, pps := h264.ParameterSets(f.Data); sps != nil && pps != nil {
-		r.sets = append(append(r.sets[:0], 0, 0, 0, 1), sps...)
-		r.sets = append(append(r.sets, 0, 0, 0, 1), pps...)
-	} else if key && r.sets != nil { // some cameras send them once
-		r.au = append(append(r.au[:0], r.sets...), f.Data...)
-		data = r.au
+	if r.dec != nil {
+		return nil
 	}
-	if r.dec == nil {
-		d, err := h264.NewDecoder()
-		if err != nil {
-			return nil, err
-		}
-		r.dec = d
-	}
-	ok, err := r.dec.Decode(data, &r.img)
+	var err error
+	r.dec, err = h264.NewDecoder()
+	return err
+}
+
+// decoded judges what the decoder answered.
+func (r *h264Reader) decoded(ok bool, err error) error {
 	r.running = err == nil
 	if err == nil && !ok {
-		err = errNoKey // nothing is lost: the decoder gives it with the next one
+		return errNoKey // nothing is lost: the decoder gives it with the next one
 	}
-	return &r.img, err
+	return err
 }
 
 // close frees the decoder.

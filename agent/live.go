@@ -42,8 +42,9 @@ func (s liveSource) Format() (f video.Format, ok bool) {
 	return status.Format, status.Running && status.Last > 0
 }
 
-// RequestKey implements live.KeyRequester: the camera encodes, and somebody waits for a picture that can be decoded alone.
-func (p *pipeline) RequestKey() { p.camera.RequestKey() }
+// RequestKey implements live.KeyRequester: the camera encodes, and somebody waits for a picture that can be decoded alone. A driver may take
+// seconds to answer, which nobody waits for.
+func (p *pipeline) RequestKey() { go p.camera.RequestKey() }
 
 // liveRoutes serve WHEP. A browser asks for permission (OPTIONS) without credentials.
 func (a *Agent) liveRoutes(s *web.Server) {

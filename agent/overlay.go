@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"camward/codec/h264"
 	"camward/codec/jpeg"
 	"camward/motion"
 	"camward/video"
@@ -206,7 +207,7 @@ func (r *fullReader) measure(f *video.Frame) (*video.Measure, error) {
 	if f.Format.FourCC == video.MJPEG {
 		err = r.jpeg.I420(&r.img, f.Data)
 	} else {
-		err = video.ToI420(&r.img, f)
+		err = h264.ToI420(&r.img, f)
 	}
 	if err != nil && !errors.Is(err, jpeg.ErrTruncated) {
 		return nil, err

@@ -257,7 +257,6 @@ type lumaReader struct {
 	jpeg  jpeg.LumaDecoder
 	h264  h264Reader
 	plane video.Plane
-	whole video.Frame // of an H.264 picture, decoded
 }
 
 // read gives errNoKey while an H.264 stream cannot be decoded yet.
@@ -266,13 +265,7 @@ func (r *lumaReader) read(f *video.Frame) (*video.Plane, error) {
 	case video.MJPEG:
 		return &r.plane, r.jpeg.Decode(&r.plane, f.Data)
 	case video.H264:
-		img, err := r.h264.read(f)
-		if err != nil {
-			return nil, err
-		}
-		r.whole.Format = video.Format{FourCC: video.Grey, Width: img.Width, Height: img.Height, Stride: img.YStride}
-		r.whole.Data = img.Y
-		f = &r.whole
+		return &r.plane, r.h264.luma(&r.plane, f)
 	}
 	return &r.plane, video.Luma8(&r.plane, f)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"camward/capture"
+	"camward/codec/h264"
 	"camward/codec/jpeg"
 	"camward/video"
 	"camward/web"
@@ -196,7 +197,7 @@ func (v *viewer) jpeg(f *video.Frame) ([]byte, error) {
 		}
 		return jpeg.Encode(v.buf[:0], img, viewQuality)
 	}
-	if err := video.ToI420(&v.img, f); err != nil {
+	if err := h264.ToI420(&v.img, f); err != nil {
 		return nil, err
 	}
 	return jpeg.Encode(v.buf[:0], &v.img, viewQuality)

@@ -129,8 +129,8 @@ func (c *Camera) KeepControls(values map[string]int32) {
 // cidForceKey is V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME.
 const cidForceKey = 0x9909e5
 
-// RequestKey asks a camera that encodes for a key picture now; those without that control make one when they like. It never waits: while
-// the driver is asked something else, nothing is requested. Safe for concurrent use.
+// RequestKey asks a camera that encodes for a key picture now; those without that control make one when they like. While the driver is asked
+// something else, nothing is requested; it waits for the driver's own answer alone. Safe for concurrent use.
 func (c *Camera) RequestKey() {
 	if !c.settings.mu.TryLock() {
 		return
