@@ -146,7 +146,8 @@ func TestAStreamOfFFmpegIsCaptured(t *testing.T) {
 		}
 		w.Write(b)
 	})
-	frames, _ := newNetCamera(t, Config{Source: s.URL}).pictures(t, testFrames)
+	// One more than there are, so that the end of the stream is what ends the run.
+	frames, _ := newNetCamera(t, Config{Source: s.URL}).pictures(t, testFrames+1)
 	if len(frames) != testFrames {
 		t.Fatalf("%d pictures", len(frames))
 	}
