@@ -184,3 +184,10 @@ func (p *slab) draw(c *canvas, t, _ float64) {
 		c.box(s.x-s.size/2, -0.5, s.x+s.size/2, 1.5, 0.1, paint{value: p.value, alpha: 1, soft: 0.08})
 	}
 }
+
+// A post stands in front of all else and hides who comes from behind it. It doesn't move, so it is no part of the truth.
+type post struct{ x0, y0, x1, y1, value float64 }
+
+func (p *post) extent(float64) (x0, x1, y0, y1 float64, ok bool) { return p.x0, p.x1, p.y0, p.y1, true }
+func (p *post) speed(float64) float64                            { return 0 }
+func (p *post) draw(c *canvas, _, _ float64)                     { c.box(p.x0, p.y0, p.x1, p.y1, 0.002, solid(p.value)) }

@@ -90,7 +90,7 @@ func (w *world) put(kind string, a actor, tolerance float64) {
 
 // visit lets somebody cross in most scenes of a nuisance, so that a detector that went deaf is found out.
 func (w *world) visit(from, to float64) {
-	if w.Float64() < 0.7 {
+	if w.Float64() < 0.75 {
 		w.cross(w.between(0.22, 0.38), w.between(from, to))
 	}
 }
@@ -109,14 +109,19 @@ func personFar(w *world) {
 	}
 }
 
-// far sends someone along for ten seconds, coming from behind something.
+// far sends someone along for ten seconds, from behind one thing to behind another. It counts from where a third can be seen.
 func (w *world) far(height, at float64, p *person) {
 	d, speed := w.side(), height*w.between(0.6, 0.85)
 	y := w.place.horizon() + 0.05 + w.between(0, 0.1) + height
 	x := 0.5 - d*w.between(0.1, 0.35)
 	p.path = path{{at, x, y, height}, {at + 10, x + d*speed*10, y, height}}
-	p.shadow *= 0.5
-	w.put("person", p, 0)
+	p.shadow = 0
+	w.actors = append(w.actors, p)
+	for _, end := range []float64{x, x + d*speed*10} {
+		w.actors = append(w.actors, &post{end - 0.25*height, y - 1.15*height, end + 0.25*height, y + 0.1*height, w.between(0.06, 0.4)})
+	}
+	out := 0.2 * height / speed
+	w.truth.Events = append(w.truth.Events, Event{Start: hundredths(at + out), End: hundredths(at + 10 - out), Kind: "person"})
 }
 
 func personNight(w *world) {

@@ -122,7 +122,7 @@ func cloudShadow(w *world) {
 func insectsAtNight(w *world) {
 	w.setting("yard", "lot", "street")
 	w.night()
-	w.weather = append(w.weather, w.insects(5+w.IntN(14), 3, 38, true))
+	w.weather = append(w.weather, w.insects(10+w.IntN(20), 3, 38, true))
 	w.nuisance("insects", 3, 38)
 	w.visit(12, 26)
 }

@@ -36,11 +36,11 @@ type sensor struct {
 }
 
 func newSensor(g grain, seed uint64, width, height int) *sensor {
-	s := &sensor{tile: noiseTile(g.coarse, seed, width)}
 	area := math.Sqrt(float64(width*height) / (640 * 480))
+	s := &sensor{tile: noiseTile(math.Sqrt(1-g.coarse*g.coarse)*area, g.coarse, seed, width)}
 	for i := range s.sigma {
 		v := (float64(i) + 0.5) * 256 / unit
-		s.sigma[i] = int32(unit*area*math.Sqrt(g.read*g.read+g.shot*g.shot*v) + 0.5)
+		s.sigma[i] = int32(unit*math.Sqrt(g.read*g.read+g.shot*g.shot*v) + 0.5)
 	}
 	for i := range s.curve {
 		s.curve[i] = gamma(float64(i) / unit)
@@ -61,14 +61,14 @@ func gamma(v float64) uint8 {
 	return uint8(max(0, min(255*v+0.5, 255)))
 }
 
-// noiseTile is Gaussian noise with a standard deviation of 1, of which some is blotches.
-func noiseTile(coarse float64, seed uint64, width int) []int16 {
+// noiseTile is Gaussian noise: fine of each pixel by itself, coarse of blotches, which are of one size and strength in a picture of any size.
+func noiseTile(fine, coarse float64, seed uint64, width int) []int16 {
 	r := rand.New(rand.NewPCG(seed, 5))
 	white, blot := make([]float64, tileSize*tileSize), make([]float64, tileSize*tileSize)
 	for i := range white {
 		white[i], blot[i] = r.NormFloat64(), r.NormFloat64()
 	}
-	radius := max(1, min(width/320, 8))
+	radius := max(1, min((width+160)/320, 8))
 	for range 2 {
 		blurRows(blot, radius)
 		blurColumns(blot, radius)
@@ -80,8 +80,8 @@ func noiseTile(coarse float64, seed uint64, width int) []int16 {
 	spread := math.Sqrt(sum / float64(len(blot)))
 	tile := make([]int16, len(white))
 	for i := range tile {
-		v := math.Sqrt(1-coarse*coarse)*white[i] + coarse*blot[i]/spread
-		tile[i] = int16(max(-6, min(v, 6)) * noiseOne)
+		v := fine*white[i] + coarse*blot[i]/spread
+		tile[i] = int16(max(-30, min(v, 30)) * noiseOne)
 	}
 	return tile
 }

@@ -56,6 +56,9 @@ func (w *world) truthOf(s Scene, width, height int, rate float64) Truth {
 	if t.Ignore == nil {
 		t.Ignore = []Stretch{}
 	}
+	if t.Nuisance == nil {
+		t.Nuisance = []Stretch{}
+	}
 	return t
 }
 
