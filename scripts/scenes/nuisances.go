@@ -288,7 +288,8 @@ func television(w *world) {
 	w.visit(14, 26)
 }
 
-// Birds far off are specks, which one may take for motion or not; one that passes near is an animal.
+// Birds fly by, far off and once near. They are animals but nobody wants to be told of each, so they count neither way; a person
+// between them does.
 func birds(w *world) {
 	w.setting("yard", "lot", "street")
 	for range 4 + w.IntN(4) {
@@ -297,12 +298,15 @@ func birds(w *world) {
 		b := &bird{plumage: 0.05, beat: w.between(3, 8)}
 		b.path = path{{at, 0.5 - d*0.6, y, size}, {last, 0.5 + d*0.6, y + w.between(-0.1, 0.1), size}}
 		w.actors = append(w.actors, b)
-		w.ignore(at, last+2, "specks")
+		w.ignore(at, last+2, "specks of birds")
 	}
 	near := &bird{plumage: w.between(0.03, 0.2), beat: 5}
 	d, size := w.side(), w.between(0.1, 0.2)
-	near.path = path{{27, 0.5 - d*0.7, 0.35, size}, {29.2, 0.5 + d*0.7, 0.25, size}}
-	w.put("bird", near, 0)
+	near.path = path{{31, 0.5 - d*0.7, 0.35, size}, {33.2, 0.5 + d*0.7, 0.25, size}}
+	w.actors = append(w.actors, near)
+	w.ignore(31, 35.2, "a bird")
+	w.nuisance("birds", 0, w.length)
+	w.cross(w.between(0.2, 0.35), 22)
 }
 
 // Light plays on water: a part of the ground is bent by ripples, with glints.
