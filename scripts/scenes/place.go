@@ -7,7 +7,6 @@ type place struct {
 	seed     uint64
 	kind     string // room, yard, street or lot
 	infrared bool   // as seen without the infra-red filter: leaves and cloth are bright
-	parked   *car
 }
 
 // horizon is where the ground begins, from the top in picture widths.

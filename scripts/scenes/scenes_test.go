@@ -104,19 +104,19 @@ func means(pix []byte, width, height int) []float64 {
 }
 
 func TestASceneLooksTheSameAtAnySizeAndRate(t *testing.T) {
-	for _, name := range []string{"car-pass-1", "rain-1", "light-switch-1", "sun-patch-1", "ir-cut-1"} {
-		base := planes(t, name, 640, 480, 5, 100)
+	for _, name := range []string{"car-pass-1", "sun-patch-1", "ir-cut-1"} {
+		base := planes(t, name, 320, 240, 5, 90)
 		for _, other := range []struct {
 			width, height int
 			rate          float64
-		}{{160, 120, 5}, {320, 240, 10}, {1280, 720, 1}} {
-			got := planes(t, name, other.width, other.height, other.rate, int(19*other.rate))
+		}{{160, 120, 10}, {640, 360, 1}} {
+			got := planes(t, name, other.width, other.height, other.rate, int(18*other.rate))
 			for _, at := range []float64{2, 9, 17} {
-				a := means(base[int(at*5)], 640, 480)
+				a := means(base[int(at*5)], 320, 240)
 				b := means(got[int(at*other.rate)], other.width, other.height)
 				for i := range a {
 					if math.Abs(a[i]-b[i]) > 8 {
-						t.Errorf("%s at %g s: place %d is %.1f at 640x480 and %.1f at %dx%d", name, at, i, a[i], b[i], other.width, other.height)
+						t.Errorf("%s at %g s: place %d is %.1f at 320x240 and %.1f at %dx%d", name, at, i, a[i], b[i], other.width, other.height)
 						break
 					}
 				}
@@ -150,15 +150,15 @@ func TestWhatMovesIsSeenWhereTheTruthHasIt(t *testing.T) {
 
 func TestNoiseGrowsWithThePictureSoThatACellHasTheSame(t *testing.T) {
 	deviation := func(width, height int) float64 {
-		pix := planes(t, "noise-1", width, height, 10, 24)
+		pix := planes(t, "noise-1", width, height, 10, 14)
 		var sum float64
-		for i := 4; i < 24; i++ {
+		for i := 4; i < 14; i++ {
 			a, b := means(pix[i], width, height), means(pix[i-1], width, height)
 			for k := range a {
 				sum += (a[k] - b[k]) * (a[k] - b[k])
 			}
 		}
-		return math.Sqrt(sum / (20 * 192))
+		return math.Sqrt(sum / (10 * 192))
 	}
 	small, large := deviation(320, 240), deviation(1280, 960)
 	if small < 0.02 || large < 0.4*small || large > 2.5*small {
