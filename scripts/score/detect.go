@@ -53,6 +53,9 @@ func (p *part) recordings(ctx context.Context, o *options) error {
 	})
 }
 
+// fewestHeld scenes are summed, or the sum would tell about single ones.
+const fewestHeld = 5
+
 // rendered scores scenes.
 func (p *part) rendered(ctx context.Context, o *options, all []scenes.Scene) error {
 	var list []scenes.Scene
@@ -60,6 +63,10 @@ func (p *part) rendered(ctx context.Context, o *options, all []scenes.Scene) err
 		if o.only.MatchString(s.Name) {
 			list = append(list, s)
 		}
+	}
+	if p.secret && len(list) < fewestHeld {
+		p.Absent = fmt.Sprintf("the sum of %d scenes would tell of single ones", len(list))
+		return nil
 	}
 	if o.planes != "" {
 		if err := os.MkdirAll(o.planes, 0o755); err != nil {
