@@ -19,7 +19,7 @@ UNIT = $$($(GO) list ./... | grep -v '^camward/e2e$$')
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test check fmt vet lint unit cross e2e crash faults story memory bench-live test-nat test-browser fuzz lab lab1 bench fresh deps deps-test clean help
+.PHONY: build run test check fmt vet lint unit cross e2e crash faults story memory bench-live score test-nat test-browser fuzz lab lab1 bench fresh deps deps-test clean help
 
 build: ## build bin/camward (static) and bin/camward-cloud
 	CGO_ENABLED=1 $(GO) build $(STATIC) -o bin/ ./cmd/camward
@@ -81,6 +81,10 @@ test-nat: deps-test build ## as root: live view through two random NATs, a chang
 test-browser: deps-test build ## the camera's page and the cloud's in Chromium; CAMWARD_SHOTS=DIR leaves screenshots
 	$(GO) test -count=1 -timeout 15m -v ./web/page
 	$(GO) test -count=1 -timeout 15m -v ./web ./live ./cloud ./e2e -run 'Browser|Page|TestAPersonSignsInWithChromium'
+
+# Further flags in SCORE, as in make score SCORE='-size 320x240 -rate 5'; go run ./scripts/score -h lists them.
+score: deps-test ## the detector's hits and false alarms on the recordings in ../shared and on rendered scenes
+	$(GO) run ./scripts/score $(SCORE)
 
 TIME ?= 10m
 fuzz: ## TIME=10m of every fuzz target of the tree

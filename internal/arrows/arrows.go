@@ -44,7 +44,7 @@ var may = map[string][]string{
 	"video":             {},
 	"internal/*":        {},
 	"e2e":               append([]string{"capture", "scripts"}, base...),
-	"scripts":           append([]string{"capture"}, base...),
+	"scripts":           append([]string{"agent", "capture", "motion"}, base...), // score runs the agent's detector
 }
 
 // Check says why the non-test code of package from must not import package to; it is nil where

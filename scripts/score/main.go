@@ -1,0 +1,194 @@
+// Command score measures the detector, with its defaults, on recordings with truth and on rendered scenes.
+//
+//	go run ./scripts/score [-json] [-size 640x480] [-rate 10] [-only REGEXP] [-planes DIR] [-reveal]
+//
+// Three tables: the open recordings beside the checkout (../shared/motion-clips; CAMWARD_SHARED names another place for ../shared), the
+// scenes for tuning, and the held scenes. Of the latter only the sum is told, since who reads single ones begins to tune on them;
+// -reveal tells all, for the day on which a detector is final. Recordings go through agent.Detect as in camward detect,
+// scenes through JPEG and the decoder that the agent has.
+//
+// An event counts as on time when something is detected from 0.5 s before its start to 1 s after it (or what the truth allows); late
+// when only after that. False are detections outside the events, but for 0.5 s before and 2 s after each, the stretches to ignore
+// and the first 2 s of a clip: one for each 10 s begun, shorter than 0.2 s only as time. F1 is of events on time, missed and
+// false; covered is the share of the events' time in which something was detected.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"camward/scripts/scenes"
+)
+
+type options struct {
+	json          bool
+	reveal        bool
+	width, height int
+	rate          float64
+	only          *regexp.Regexp
+	planes        string
+	clips         string
+}
+
+func main() {
+	o := options{clips: filepath.Join(shared(), "motion-clips")}
+	flag.BoolVar(&o.json, "json", false, "print JSON")
+	flag.BoolVar(&o.reveal, "reveal", false, "tell the held scenes one by one")
+	flag.Float64Var(&o.rate, "rate", 10, "pictures a second of the scenes")
+	flag.StringVar(&o.planes, "planes", "", "keep what the detector sees of the scenes in this `folder`, and take it from there")
+	size := flag.String("size", "640x480", "size of the scenes")
+	only := flag.String("only", "", "only clips and scenes whose name matches this `expression`")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o, *size, *only, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "score:", err)
+		os.Exit(1)
+	}
+}
+
+// shared is where the recordings lie.
+func shared() string {
+	if dir := os.Getenv("CAMWARD_SHARED"); dir != "" {
+		return dir
+	}
+	return filepath.Join("..", "shared")
+}
+
+func run(ctx context.Context, o options, size, only string, w io.Writer) (err error) {
+	if n, err := fmt.Sscanf(size, "%dx%d", &o.width, &o.height); n != 2 || err != nil {
+		return fmt.Errorf("-size %s is not WIDTHxHEIGHT", size)
+	}
+	if o.only, err = regexp.Compile(only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	began := time.Now()
+	parts := []*part{{Name: "open"}, {Name: string(scenes.Tune)}, {Name: string(scenes.Held), secret: !o.reveal}}
+	if err := parts[0].recordings(ctx, &o); err != nil {
+		return err
+	}
+	for _, p := range parts[1:] {
+		if err := p.rendered(ctx, &o, scenes.Of(scenes.Split(p.Name))); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return json.NewEncoder(w).Encode(report(parts))
+	}
+	for _, p := range parts {
+		p.print(w)
+	}
+	summary(w, parts)
+	fmt.Fprintf(w, "\nscenes at %dx%d, %g pictures a second; %.0f s\n", o.width, o.height, o.rate, time.Since(began).Seconds())
+	return nil
+}
+
+// A part is one of the tables.
+type part struct {
+	Name   string
+	Absent string // why there is none
+	Rows   []row
+	secret bool
+}
+
+// A row is one clip of a table.
+type row struct {
+	Clip      string
+	Family    string // of a scene
+	Intervals []interval
+	Tally     tally
+}
+
+func (p *part) sum() (t tally) {
+	for _, r := range p.Rows {
+		t.add(r.Tally)
+	}
+	return t
+}
+
+func report(parts []*part) map[string]any {
+	out := map[string]any{}
+	for _, p := range parts {
+		one := figures(p.sum())
+		if p.Absent != "" {
+			one = map[string]any{"absent": p.Absent}
+		}
+		var clips []map[string]any
+		for _, r := range p.Rows {
+			if p.secret {
+				break
+			}
+			c := figures(r.Tally)
+			c["clip"], c["intervals"] = r.Clip, r.Intervals
+			clips = append(clips, c)
+		}
+		one["clips"], one["number"] = clips, len(p.Rows)
+		out[p.Name] = one
+	}
+	return out
+}
+
+// figures leaves out what is no number.
+func figures(t tally) map[string]any {
+	out := map[string]any{"sum": t, "f1": t.f1()}
+	for name, v := range map[string]float64{"recall": t.recall(), "fa_min_per_h": t.falsePerHour(), "coverage": t.covered(), "mean_delay_s": t.delay()} {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+const heading = "%-26s %6s %7s %6s %5s %6s %6s %8s %8s %6s\n"
+
+func head(w io.Writer, what string) {
+	fmt.Fprintf(w, heading, what, "events", "on time", "recall", "late", "false", "FA s", "FA min/h", "covered", "F1")
+}
+
+func line(w io.Writer, name string, t tally) {
+	fmt.Fprintf(w, "%-26s %6d %7d %6s %5d %6d %6.1f %8s %8s %6.3f\n", name, t.Events, t.OnTime, number("%.0f%%", 100*t.recall()), t.Late, t.False, t.FalseS,
+		number("%.1f", t.falsePerHour()), number("%.0f%%", 100*t.covered()), t.f1())
+}
+
+func number(format string, v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "-"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+func (p *part) print(w io.Writer) {
+	if p.Absent != "" {
+		fmt.Fprintf(w, "%s: not run: %s\n\n", p.Name, p.Absent)
+		return
+	}
+	if p.secret || len(p.Rows) == 0 {
+		return
+	}
+	head(w, p.Name)
+	for _, r := range p.Rows {
+		line(w, r.Clip, r.Tally)
+	}
+	fmt.Fprintln(w)
+}
+
+func summary(w io.Writer, parts []*part) {
+	head(w, "all")
+	fmt.Fprintln(w, strings.Repeat("-", 94))
+	for _, p := range parts {
+		if len(p.Rows) > 0 {
+			t := p.sum()
+			line(w, fmt.Sprintf("%s (%d, delay %s s)", p.Name, len(p.Rows), number("%.2f", t.delay())), t)
+		}
+	}
+}
