@@ -42,8 +42,13 @@ type tuning struct {
 	recent     time.Duration // memory of what is a fresh change
 	freshShare float64       // of a part's cells that must be freshly changed, or it stands: a clock's digit, what a departed object left
 	freshMin   float64       // but so many are enough: of something large only the edges change
+	lit        float64       // a part that differs in texture by less than this share from its background is light that changed there: a lamp's cone, a sun patch
+	litPairs   int32         // but only with so many pairs of neighbouring cells
+	litTexture float64       // and so much texture, in levels from cell to cell
 	minCells   int           // smallest part, whatever Config.MinArea says
 	sure       float64       // a part this many times the smallest counts in full, smaller ones proportionally
+	prompt     float64       // a part this many times the smallest that changes still has moved since its cells first changed, two pictures ago
+	promptMin  int           // cells of it that must have changed since the picture before
 	fall       float64       // speed at which evidence shrinks without motion, against its growth with it
 	hold       float64       // evidence is kept up to this many times what is needed
 }
@@ -81,8 +86,13 @@ func defaultTuning() tuning {
 		recent:     350 * time.Millisecond,
 		freshShare: 0.5,
 		freshMin:   3,
+		lit:        0.4,
+		litPairs:   6,
+		litTexture: 2,
 		minCells:   3,
 		sure:       2,
+		prompt:     2,
+		promptMin:  2,
 		fall:       0.7,
 		hold:       2,
 	}
