@@ -24,6 +24,7 @@ import (
 type Decision struct {
 	Moving      bool    // something moves now; short gaps are left for a Joiner
 	SceneChange bool    // the whole picture began to change: light switched, infra-red filter, camera turned
+	Scene       Scene   // what the whole picture changed to, told once when that is known: up to 4 s after SceneChange; SceneFrozen comes alone
 	Score       float64 // share of the picture that moves, 0..1, to choose the peak picture by; 0 when still
 	Box         Rect    // around the largest moving part; zero when still
 
@@ -55,6 +56,7 @@ type Detector struct {
 	interval time.Duration // between planes analysed, smoothed
 	learning time.Duration // what is left of the time in which nothing is decided
 	learned  time.Duration // how long learning has gone on
+	same     time.Duration // how long the picture has been the same to the last bit
 	starting bool          // learning because nothing is known, not because the light changed
 	gain     float64       // mean over the last moments
 	changed  [3]mask       // changed cells now and in the two pictures before
@@ -86,7 +88,7 @@ func (d *Detector) Step(mono time.Duration, luma *video.Plane) Decision {
 	}
 	dt := mono - d.last
 	if d.begun && dt >= 0 && dt < d.tune.minInterval {
-		d.decision.SceneChange = false // told once
+		d.decision.SceneChange, d.decision.Scene = false, SceneNone // told once
 		return d.decision
 	}
 	d.last = mono
@@ -149,7 +151,7 @@ func (d *Detector) mask() {
 // begin takes the present picture for the background.
 func (d *Detector) begin() {
 	d.begun = true
-	d.interval = 0
+	d.interval, d.same = 0, 0
 	d.scene.reset(&d.tune)
 	d.scene.learned = 1
 	d.scene.setBase(&d.tune, d.cfg.MinContrast, 1)
@@ -168,12 +170,20 @@ func (d *Detector) startLearning() {
 
 func (d *Detector) analyse(dt time.Duration) Decision {
 	dec := Decision{Gain: d.scene.gain()}
+	begins, thawed := d.frozen(dt)
+	if begins {
+		dec.Scene = SceneFrozen
+	}
 	if d.learning > 0 {
 		d.learn(dt, dec.Gain)
+		if d.learning <= 0 && !d.starting {
+			dec.Scene = d.scene.judge(&d.tune)
+		}
 		return dec
 	}
 	d.changed[2], d.changed[1] = d.changed[1], d.changed[0]
-	if d.lightStep(dt, dec.Gain) || d.compare(dt, &dec) {
+	if d.lightStep(dt, dec.Gain) || d.compare(dt, &dec) || thawed { // what went on behind a frozen picture is no motion
+		d.scene.remember()
 		d.startLearning()
 		d.scene.learned = 0
 		dec.SceneChange = true

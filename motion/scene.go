@@ -16,6 +16,7 @@ type scene struct {
 	before     [maxCells]int32 // the picture before, in 1/64 level
 	recent     [maxCells]int32 // its mean over the last moments, in 1/1024 level
 	background [maxCells]int32 // in 1/1024 level
+	former     [maxCells]int32 // the background before the last scene change, in 1/1024 level
 	deviation  [maxCells]int32 // mean difference from the background where nothing happens, in 1/1024 level
 	flicker    [maxCells]int32 // long mean of the differences that exceed base, in 1/1024 level
 	base       [maxCells]int32 // the difference that counts, flicker left out, in 1/64 level

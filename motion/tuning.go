@@ -10,15 +10,21 @@ type tuning struct {
 	maxGap      time.Duration // a longer pause starts learning anew
 
 	// Learning, at the start and after a scene change.
-	sceneShare float64       // of the picture changing at once is a scene change
-	sceneGain  float64       // so is brightness changing by this share
-	sceneRise  time.Duration // within about this time; slower is exposure, which the gain follows
-	start      time.Duration // how long at the start
-	startKick  float64       // share by which each change raises the flicker average then
-	learn      time.Duration // how long after a scene change
-	unsteady   float64       // brightness still changing by this share starts learning over
-	maxLearn   time.Duration // but not for longer than this
-	startNoise float64       // mean deviation assumed at first, in levels
+	sceneShare   float64       // of the picture changing at once is a scene change
+	sceneGain    float64       // so is brightness changing by this share
+	sceneRise    time.Duration // within about this time; slower is exposure, which the gain follows
+	start        time.Duration // how long at the start
+	startKick    float64       // share by which each change raises the flicker average then
+	learn        time.Duration // how long after a scene change
+	unsteady     float64       // brightness still changing by this share starts learning over
+	maxLearn     time.Duration // but not for longer than this
+	sameLight    float64       // correlation of the steps between cells with those before a scene change: from this on only the light changed
+	sameInfra    float64       // from this on the filter against infra-red moved; less is another view
+	coveredShare float64       // of the former steps: another view with less is something before the lens
+	plain        float64       // mean step between cells, in levels, below which nothing is seen
+	black        float64       // mean brightness below which that is darkness, in levels
+	frozen       time.Duration // a picture that stays the same to the last bit for so long isn't live
+	startNoise   float64       // mean deviation assumed at first, in levels
 
 	// The threshold of a cell is the larger of Config.MinContrast and noise mean deviations, plus a share of the local gradient,
 	// which is what a shake of the camera by a fraction of a cell does, plus flicker flicker averages.
@@ -58,15 +64,21 @@ func defaultTuning() tuning {
 		minInterval: 55 * time.Millisecond,
 		maxGap:      3 * time.Second,
 
-		sceneShare: 0.35,
-		sceneGain:  0.25,
-		sceneRise:  500 * time.Millisecond,
-		start:      1500 * time.Millisecond,
-		startKick:  0.3,
-		learn:      700 * time.Millisecond,
-		unsteady:   0.05,
-		maxLearn:   3 * time.Second,
-		startNoise: 1,
+		sceneShare:   0.35,
+		sceneGain:    0.25,
+		sceneRise:    500 * time.Millisecond,
+		start:        1500 * time.Millisecond,
+		startKick:    0.3,
+		learn:        700 * time.Millisecond,
+		unsteady:     0.05,
+		maxLearn:     3 * time.Second,
+		sameLight:    0.965,
+		sameInfra:    0.4,
+		coveredShare: 0.25,
+		plain:        0.5,
+		black:        24,
+		frozen:       10 * time.Second,
+		startNoise:   1,
 
 		noise:   5,
 		edge:    8,
