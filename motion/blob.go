@@ -28,6 +28,7 @@ type labeller struct {
 	runs   int
 	blobs  [maxCells / 2]blob     // of a run, and at its root of the whole blob
 	ends   [maxCells / 2][2]uint8 // first and last column of each run
+	rows   [maxCells / 2]uint8    // of each run
 	parent [maxCells / 2]int16    // a run of the same blob; at the root the run itself
 }
 
@@ -45,6 +46,7 @@ func (l *labeller) label(m, fresh *mask, rows int) {
 			i := l.runs
 			l.runs++
 			l.parent[i] = int16(i)
+			l.rows[i] = uint8(y)
 			l.ends[i] = [2]uint8{uint8(x), uint8(x + n - 1)}
 			l.blobs[i] = blob{int16(n), int16(bits.OnesCount64(run & fresh[y])), uint8(x), uint8(y), uint8(x + n - 1), uint8(y)}
 			above = l.attach(i, above, first)
@@ -86,4 +88,15 @@ func (l *labeller) all() iter.Seq[blob] {
 			}
 		}
 	}
+}
+
+// within counts the cells that the blob with the given root shares with m.
+func (l *labeller) within(root int, m *mask) (n int) {
+	for i := range l.runs {
+		if l.root(i) == root {
+			first, last := int(l.ends[i][0]), int(l.ends[i][1])
+			n += bits.OnesCount64(m[l.rows[i]] & (below(last-first+1) << first))
+		}
+	}
+	return n
 }

@@ -24,6 +24,7 @@ import (
 type Decision struct {
 	Moving      bool    // something moves now; short gaps are left for a Joiner
 	SceneChange bool    // the whole picture began to change: light switched, infra-red filter, camera turned
+	Scene       Scene   // what the whole picture changed to, told once when that is known: up to 4 s after SceneChange; SceneFrozen comes alone
 	Score       float64 // share of the picture that moves, 0..1, to choose the peak picture by; 0 when still
 	Box         Rect    // around the largest moving part; zero when still
 
@@ -55,11 +56,13 @@ type Detector struct {
 	interval time.Duration // between planes analysed, smoothed
 	learning time.Duration // what is left of the time in which nothing is decided
 	learned  time.Duration // how long learning has gone on
+	same     time.Duration // how long the picture has been the same to the last bit
 	starting bool          // learning because nothing is known, not because the light changed
 	gain     float64       // mean over the last moments
 	changed  [3]mask       // changed cells now and in the two pictures before
 	counted  mask          // of those now, the ones that count; parts are made of them
 	labelled bool          // counted and parts are of the last plane analysed
+	best     int           // root of the largest part that moves, if there is one
 	evidence time.Duration // how long something has moved, less how long not
 	decision Decision
 }
@@ -85,7 +88,7 @@ func (d *Detector) Step(mono time.Duration, luma *video.Plane) Decision {
 	}
 	dt := mono - d.last
 	if d.begun && dt >= 0 && dt < d.tune.minInterval {
-		d.decision.SceneChange = false // told once
+		d.decision.SceneChange, d.decision.Scene = false, SceneNone // told once
 		return d.decision
 	}
 	d.last = mono
@@ -148,7 +151,7 @@ func (d *Detector) mask() {
 // begin takes the present picture for the background.
 func (d *Detector) begin() {
 	d.begun = true
-	d.interval = 0
+	d.interval, d.same = 0, 0
 	d.scene.reset(&d.tune)
 	d.scene.learned = 1
 	d.scene.setBase(&d.tune, d.cfg.MinContrast, 1)
@@ -167,12 +170,20 @@ func (d *Detector) startLearning() {
 
 func (d *Detector) analyse(dt time.Duration) Decision {
 	dec := Decision{Gain: d.scene.gain()}
+	begins, thawed := d.frozen(dt)
+	if begins {
+		dec.Scene = SceneFrozen
+	}
 	if d.learning > 0 {
 		d.learn(dt, dec.Gain)
+		if d.learning <= 0 && !d.starting {
+			dec.Scene = d.scene.judge(&d.tune)
+		}
 		return dec
 	}
 	d.changed[2], d.changed[1] = d.changed[1], d.changed[0]
-	if d.lightStep(dt, dec.Gain) || d.compare(dt, &dec) {
+	if d.lightStep(dt, dec.Gain) || d.compare(dt, &dec) || thawed { // what went on behind a frozen picture is no motion
+		d.scene.remember()
 		d.startLearning()
 		d.scene.learned = 0
 		dec.SceneChange = true
@@ -241,10 +252,12 @@ func (d *Detector) largest(dec *Decision) (best blob) {
 	d.nearBefore(&d.counted)
 	dec.Cells = d.counted.count()
 	d.parts.label(&d.counted, &d.scene.fresh, d.scene.rows)
+	d.best = -1
 	d.labelled = true
-	for b := range d.parts.all() {
-		if d.moves(b) && b.cells > best.cells {
-			best = b
+	for i := range d.parts.runs {
+		b := &d.parts.blobs[i]
+		if int(d.parts.parent[i]) == i && b.cells > best.cells && d.moves(*b) && !d.lit(i, dec.Gain) {
+			best, d.best = *b, i
 		}
 	}
 	dec.Largest = int(best.cells)
@@ -256,15 +269,35 @@ func (d *Detector) moves(b blob) bool {
 	return float64(b.fresh) >= min(d.tune.freshMin, d.tune.freshShare*float64(b.cells))
 }
 
+// lit reports whether the part with the given root is a place where only the light changed: the texture of its background is
+// still there, which a thing before it would hide. Where there is no texture, it can't be told.
+func (d *Detector) lit(root int, gain float64) bool {
+	g := int32(gain*4096 + 0.5)
+	pairs, apart, both := int32(0), int32(0), int32(0)
+	l, s := &d.parts, &d.scene
+	for i := range l.runs {
+		if l.root(i) != root {
+			continue
+		}
+		from, to := int(l.rows[i])*s.cols+int(l.ends[i][0]), int(l.rows[i])*s.cols+int(l.ends[i][1])
+		now, background := s.now[from:to+1], s.background[from:to+1]
+		for x := range len(now) - 1 {
+			step := now[x+1] - now[x]
+			was := (background[x+1]>>4 - background[x]>>4) * g >> 12
+			apart += abs(step - was)
+			both += abs(step) + abs(was)
+		}
+		pairs += int32(len(now) - 1)
+	}
+	t := &d.tune
+	return pairs >= t.litPairs && float64(both) > 2*t.litTexture*levelUnit*float64(pairs) && float64(apart) < t.lit*float64(both)
+}
+
 // nearBefore keeps those cells of m that are within reach of a cell that changed in the picture before and, if that was not
 // long ago, of one in the picture before that.
 func (d *Detector) nearBefore(m *mask) {
 	reach := max(1, int(d.interval.Seconds()*d.tune.reach+0.5))
-	pictures := 2
-	if d.interval > d.tune.sparse {
-		pictures = 1
-	}
-	for k := 1; k <= pictures; k++ {
+	for k := 1; k <= d.pictures(); k++ {
 		near := d.changed[k]
 		for range reach * k {
 			near.dilate()
@@ -273,6 +306,14 @@ func (d *Detector) nearBefore(m *mask) {
 			m[y] &= near[y]
 		}
 	}
+}
+
+// pictures is how many pictures before must have changed near where one counts.
+func (d *Detector) pictures() int {
+	if d.interval > d.tune.sparse {
+		return 1
+	}
+	return 2
 }
 
 // lasting weighs the last pictures: evidence grows by the time in which a large enough part moves, slower for a small one, and
@@ -284,7 +325,16 @@ func (d *Detector) lasting(dt time.Duration, cells int) bool {
 	} else {
 		sure := min(1, float64(cells)/(d.tune.sure*float64(d.minCells)))
 		grow := min(time.Duration(float64(dt)*sure), least*6/10)
+		if d.evidence == 0 && d.prompt(cells) {
+			grow += time.Duration(d.pictures()) * d.interval
+		}
 		d.evidence = min(d.evidence+grow, time.Duration(float64(least)*d.tune.hold))
 	}
 	return d.evidence+min(dt/4, least/10) >= least
+}
+
+// prompt reports whether the part that counts for the first time surely moves: it is larger than insects and drops are, and it changes still, unlike
+// what appeared at once.
+func (d *Detector) prompt(cells int) bool {
+	return float64(cells) >= d.tune.prompt*float64(d.minCells) && d.parts.within(d.best, &d.scene.alive) >= d.tune.promptMin
 }

@@ -16,12 +16,14 @@ type scene struct {
 	before     [maxCells]int32 // the picture before, in 1/64 level
 	recent     [maxCells]int32 // its mean over the last moments, in 1/1024 level
 	background [maxCells]int32 // in 1/1024 level
+	former     [maxCells]int32 // the background before the last scene change, in 1/1024 level
 	deviation  [maxCells]int32 // mean difference from the background where nothing happens, in 1/1024 level
 	flicker    [maxCells]int32 // long mean of the differences that exceed base, in 1/1024 level
 	base       [maxCells]int32 // the difference that counts, flicker left out, in 1/64 level
 	still      [maxCells]int32 // how long a cell that differs has not changed, in ms
 
 	differs mask  // cells whose difference exceeds base
+	alive   mask  // cells that differ and changed against the picture before
 	fresh   mask  // cells that changed in the last moments
 	learned int32 // pictures in the background since learning began
 	phase   int   // the row that renews its thresholds next
@@ -126,7 +128,7 @@ func (t *tuning) rates(dt time.Duration) rates {
 func (s *scene) compare(r rates, gain float64, changed *mask) {
 	g := int32(gain*4096 + 0.5)
 	for y := range s.rows {
-		var word, fresh, differs uint64
+		var word, fresh, differs, alive uint64
 		was := s.differs[y]
 		from, to := y*s.cols, (y+1)*s.cols
 		now := s.now[from:to]
@@ -152,6 +154,7 @@ func (s *scene) compare(r rates, gain float64, changed *mask) {
 				share = r.busy
 				if abs(v-before[x]) >= base[x]/2 {
 					still[x] = 0
+					alive |= 1 << x
 				} else if still[x] += r.ms; still[x] > r.settle {
 					still[x] = r.settle
 					share = r.quiet
@@ -170,7 +173,7 @@ func (s *scene) compare(r rates, gain float64, changed *mask) {
 			recent[x] = v<<4 - step + step*r.recent>>12
 			before[x] = v
 		}
-		changed[y], s.fresh[y], s.differs[y] = word, fresh, differs
+		changed[y], s.fresh[y], s.differs[y], s.alive[y] = word, fresh, differs, alive
 	}
 }
 

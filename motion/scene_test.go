@@ -13,6 +13,7 @@ import (
 type world struct {
 	noise float64                    // levels, uniform
 	light func(t float64) float64    // factor; nil is 1
+	patch func(t float64) float64    // factor in the right lower quarter besides; nil is 1
 	boxes []func(t float64) worldBox // later ones are in front
 
 	background []float64 // for the size last rendered
@@ -73,6 +74,9 @@ func (w *world) render(p *video.Plane, t float64, seed uint32) {
 				if fx >= b.x && fx < b.x+b.w && fy >= b.y && fy < b.y+b.h {
 					v = b.level + 20*math.Sin(60*fy)
 				}
+			}
+			if w.patch != nil && fx > 0.5 && fy > 0.5 {
+				v *= w.patch(t)
 			}
 			seed = seed*1664525 + 1013904223
 			v = v*light + w.noise*(float64(seed>>8)/(1<<23)-1)

@@ -10,15 +10,21 @@ type tuning struct {
 	maxGap      time.Duration // a longer pause starts learning anew
 
 	// Learning, at the start and after a scene change.
-	sceneShare float64       // of the picture changing at once is a scene change
-	sceneGain  float64       // so is brightness changing by this share
-	sceneRise  time.Duration // within about this time; slower is exposure, which the gain follows
-	start      time.Duration // how long at the start
-	startKick  float64       // share by which each change raises the flicker average then
-	learn      time.Duration // how long after a scene change
-	unsteady   float64       // brightness still changing by this share starts learning over
-	maxLearn   time.Duration // but not for longer than this
-	startNoise float64       // mean deviation assumed at first, in levels
+	sceneShare   float64       // of the picture changing at once is a scene change
+	sceneGain    float64       // so is brightness changing by this share
+	sceneRise    time.Duration // within about this time; slower is exposure, which the gain follows
+	start        time.Duration // how long at the start
+	startKick    float64       // share by which each change raises the flicker average then
+	learn        time.Duration // how long after a scene change
+	unsteady     float64       // brightness still changing by this share starts learning over
+	maxLearn     time.Duration // but not for longer than this
+	sameLight    float64       // correlation of the steps between cells with those before a scene change: from this on only the light changed
+	sameInfra    float64       // from this on the filter against infra-red moved; less is another view
+	coveredShare float64       // of the former steps: another view with less is something before the lens
+	plain        float64       // mean step between cells, in levels, below which nothing is seen
+	black        float64       // mean brightness below which that is darkness, in levels
+	frozen       time.Duration // a picture that stays the same to the last bit for so long isn't live
+	startNoise   float64       // mean deviation assumed at first, in levels
 
 	// The threshold of a cell is the larger of Config.MinContrast and noise mean deviations, plus a share of the local gradient,
 	// which is what a shake of the camera by a fraction of a cell does, plus flicker flicker averages.
@@ -42,8 +48,13 @@ type tuning struct {
 	recent     time.Duration // memory of what is a fresh change
 	freshShare float64       // of a part's cells that must be freshly changed, or it stands: a clock's digit, what a departed object left
 	freshMin   float64       // but so many are enough: of something large only the edges change
+	lit        float64       // a part that differs in texture by less than this share from its background is light that changed there: a lamp's cone, a sun patch
+	litPairs   int32         // but only with so many pairs of neighbouring cells
+	litTexture float64       // and so much texture, in levels from cell to cell
 	minCells   int           // smallest part, whatever Config.MinArea says
 	sure       float64       // a part this many times the smallest counts in full, smaller ones proportionally
+	prompt     float64       // a part this many times the smallest that changes still has moved since its cells first changed, two pictures ago
+	promptMin  int           // cells of it that must have changed since the picture before
 	fall       float64       // speed at which evidence shrinks without motion, against its growth with it
 	hold       float64       // evidence is kept up to this many times what is needed
 }
@@ -53,15 +64,21 @@ func defaultTuning() tuning {
 		minInterval: 55 * time.Millisecond,
 		maxGap:      3 * time.Second,
 
-		sceneShare: 0.35,
-		sceneGain:  0.25,
-		sceneRise:  500 * time.Millisecond,
-		start:      1500 * time.Millisecond,
-		startKick:  0.3,
-		learn:      700 * time.Millisecond,
-		unsteady:   0.05,
-		maxLearn:   3 * time.Second,
-		startNoise: 1,
+		sceneShare:   0.35,
+		sceneGain:    0.25,
+		sceneRise:    500 * time.Millisecond,
+		start:        1500 * time.Millisecond,
+		startKick:    0.3,
+		learn:        700 * time.Millisecond,
+		unsteady:     0.05,
+		maxLearn:     3 * time.Second,
+		sameLight:    0.965,
+		sameInfra:    0.4,
+		coveredShare: 0.25,
+		plain:        0.5,
+		black:        24,
+		frozen:       10 * time.Second,
+		startNoise:   1,
 
 		noise:   5,
 		edge:    8,
@@ -81,8 +98,13 @@ func defaultTuning() tuning {
 		recent:     350 * time.Millisecond,
 		freshShare: 0.5,
 		freshMin:   3,
+		lit:        0.4,
+		litPairs:   6,
+		litTexture: 2,
 		minCells:   3,
 		sure:       2,
+		prompt:     2,
+		promptMin:  2,
 		fall:       0.7,
 		hold:       2,
 	}
