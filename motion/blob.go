@@ -100,3 +100,13 @@ func (l *labeller) within(root int, m *mask) (n int) {
 	}
 	return n
 }
+
+// largest gives the root of the largest blob; 0 if there is none.
+func (l *labeller) largest() (root int) {
+	for i := range l.runs {
+		if int(l.parent[i]) == i && (l.blobs[i].cells > l.blobs[root].cells || int(l.parent[root]) != root) {
+			root = i
+		}
+	}
+	return root
+}

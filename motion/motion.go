@@ -65,6 +65,7 @@ type Detector struct {
 	best     int           // root of the largest part that moves, if there is one
 	evidence time.Duration // how long something has moved, less how long not
 	decision Decision
+	trace    Trace // of the last Step
 }
 
 // New makes a detector. The error lists every fault of the configuration.
@@ -89,6 +90,7 @@ func (d *Detector) Step(mono time.Duration, luma *video.Plane) Decision {
 	dt := mono - d.last
 	if d.begun && dt >= 0 && dt < d.tune.minInterval {
 		d.decision.SceneChange, d.decision.Scene = false, SceneNone // told once
+		d.trace.Mono, d.trace.Reason, d.trace.Scene = mono, ReasonSkipped, SceneNone
 		return d.decision
 	}
 	d.last = mono
@@ -96,13 +98,16 @@ func (d *Detector) Step(mono time.Duration, luma *video.Plane) Decision {
 	d.labelled = false
 	if !d.begun || dt < 0 || dt > d.tune.maxGap {
 		d.begin()
+		d.note(mono, &d.decision, ReasonStart)
 		return d.decision
 	}
 	if d.interval == 0 {
 		d.interval = dt
 	}
 	d.interval += (dt - d.interval) / 5
-	d.decision = d.analyse(dt)
+	var why Reason
+	d.decision, why = d.analyse(dt)
+	d.note(mono, &d.decision, why)
 	return d.decision
 }
 
@@ -168,8 +173,8 @@ func (d *Detector) startLearning() {
 	d.evidence = 0
 }
 
-func (d *Detector) analyse(dt time.Duration) Decision {
-	dec := Decision{Gain: d.scene.gain()}
+func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
+	dec.Gain = d.scene.gain()
 	begins, thawed := d.frozen(dt)
 	if begins {
 		dec.Scene = SceneFrozen
@@ -179,7 +184,7 @@ func (d *Detector) analyse(dt time.Duration) Decision {
 		if d.learning <= 0 && !d.starting {
 			dec.Scene = d.scene.judge(&d.tune)
 		}
-		return dec
+		return dec, ReasonLearning
 	}
 	d.changed[2], d.changed[1] = d.changed[1], d.changed[0]
 	if d.lightStep(dt, dec.Gain) || d.compare(dt, &dec) || thawed { // what went on behind a frozen picture is no motion
@@ -187,11 +192,13 @@ func (d *Detector) analyse(dt time.Duration) Decision {
 		d.startLearning()
 		d.scene.learned = 0
 		dec.SceneChange = true
-		return dec
+		return dec, ReasonScene
 	}
 	part := d.largest(&dec)
-	if !d.lasting(dt, int(part.cells)) {
-		return dec
+	moving := d.lasting(dt, int(part.cells))
+	why = d.why(part.cells, moving)
+	if !moving {
+		return dec, why
 	}
 	dec.Moving = true
 	dec.Box = d.decision.Box // where it was last
@@ -200,7 +207,7 @@ func (d *Detector) analyse(dt time.Duration) Decision {
 		dec.Box = part.rect(cols, rows)
 	}
 	dec.Score = float64(max(part.cells, 1)) / (cols * rows)
-	return dec
+	return dec, why
 }
 
 // learn is a picture of learning. It starts over while the light still changes, as in the seconds after an infra-red filter moved.
