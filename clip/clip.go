@@ -86,6 +86,7 @@ type Recorder struct {
 	newEncoder       func(h264.Config) (encoder, error)
 	clock            func(mono time.Duration) (t time.Time, trusted bool) // nil: none
 	requestKey       func()                                               // nil: nobody to ask
+	onEvent          func(EventChange)                                    // nil: nobody listens
 
 	wake chan struct{} // one token: the worker has something to look at
 	lost chan struct{} // one token: CameraLost was called
@@ -106,6 +107,7 @@ type Recorder struct {
 	drops       [len(reasons)]uint64
 	alarm       Alarm
 	quietUntil  time.Duration // no new event before
+	changes     []EventChange // that onEvent has still to be told
 	formatSaid  time.Duration // when a change of format was last logged
 }
 
@@ -190,30 +192,33 @@ func (r *Recorder) drain(frames <-chan *video.Frame) {
 // Observe tells what the detector saw in a frame: whether it shows motion, and how much (any
 // non-negative measure; the highest of an event gives its snapshot). Frames must come in order of
 // time and of the same clock as those given to Run, but may be of another stream of the same
-// camera. It never blocks and retains what it keeps.
-func (r *Recorder) Observe(f *video.Frame, moving bool, score float64) {
+// camera. It never blocks and retains what it keeps. It gives the id of the event that the frame belongs to, "" if there is none.
+func (r *Recorder) Observe(f *video.Frame, moving bool, score float64) (event string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.stream
 	if !r.running || s == nil || f.Mono > s.received+maxAhead {
-		return
+		return ""
 	}
 	s.observed = max(s.observed, f.Mono)
 	e := r.liveEvent(s)
 	if moving {
 		if e == nil && !r.quiet(f.Mono) {
 			e = r.begin(s, f.Mono)
+			r.tell(e.whole)
 		}
 		if e != nil {
 			r.moving(e, f, score)
 		}
 	}
 	if e != nil {
+		event = e.id
 		r.snapshot(e, false)
 	}
 	if len(r.events) > 0 {
 		r.signal()
 	}
+	return event
 }
 
 // CameraLost says that the source failed or ended: the open clip is finished with the frames that

@@ -27,6 +27,8 @@ type event struct {
 	stream      *stream
 	start       time.Duration // of what its clip shows: first less the pre-roll
 	first, last time.Duration // pictures that moved
+	whole       EventChange   // of the event that this may be only a part of: one for each stream
+	score       float64       // of whole.Peak
 	next        time.Duration // first picture of the event's next stream, if that follows without a gap; else 0
 	images      bool          // pictures instead of a clip
 	imageAt     time.Duration // when the next of those, or of the further pictures beside a clip, is due
@@ -102,6 +104,7 @@ func (r *Recorder) begin(s *stream, first time.Duration) *event {
 		id: rand.Text()[:16], stream: s, start: first - r.cfg.PreRoll, first: first, last: first,
 		images: r.images(s), imageAt: first, imaged: math.MinInt64, since: first,
 	}
+	e.whole = EventChange{ID: e.id, Start: e.start, First: first, Last: first, Peak: first}
 	if !e.images {
 		e.imageAt += r.cfg.SnapshotEvery
 	}
@@ -112,6 +115,10 @@ func (r *Recorder) begin(s *stream, first time.Duration) *event {
 // moving extends the event by a moving picture.
 func (r *Recorder) moving(e *event, f *video.Frame, score float64) {
 	e.last = max(e.last, f.Mono)
+	e.whole.Last = e.last
+	if score > e.score {
+		e.whole.Peak, e.score = f.Mono, score
+	}
 	r.quietUntil = r.end(e) + r.alarm.Quiet
 	p := e.stream.stillOf(f)
 	if p.frame == nil {

@@ -89,6 +89,7 @@ func (r *Recorder) streamOf(f *video.Frame) *stream {
 		if e != nil {
 			next := r.begin(r.stream, f.Mono)
 			next.id, next.start = e.id, f.Mono
+			next.whole, next.score = e.whole, e.score
 			if f.Mono-s.received <= maxGap {
 				e.next = f.Mono
 			}

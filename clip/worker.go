@@ -31,12 +31,14 @@ type task struct {
 	stream *stream
 	pic    picture // with a reference of the task's own
 	still  still
+	change EventChange
 }
 
 type taskKind int
 
 const (
 	taskNone taskKind = iota
+	taskTell          // that an event has begun or ended
 	taskStill
 	taskEncode // a picture of an MJPEG camera, into the clip
 	taskQueue  // a picture of a raw camera, into the ring of packets
@@ -58,6 +60,8 @@ func (w *worker) do(t task) bool {
 	switch t.kind {
 	case taskNone:
 		<-w.r.wake
+	case taskTell:
+		w.r.onEvent(t.change)
 	case taskStill:
 		w.writeStill(t.still)
 	case taskEncode:
@@ -80,6 +84,11 @@ func (w *worker) do(t task) bool {
 func (r *Recorder) nextTask(codecUsed bool) task {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.changes) > 0 {
+		c := r.changes[0]
+		r.changes = slices.Delete(r.changes, 0, 1)
+		return task{kind: taskTell, change: c}
+	}
 	if len(r.stills) > 0 {
 		st := r.stills[0]
 		r.stills = slices.Delete(r.stills, 0, 1)
@@ -168,6 +177,10 @@ func (r *Recorder) nextPacket(e *event) task {
 func (r *Recorder) ended(e *event) task {
 	r.snapshot(e, true)
 	r.remove(e)
+	if !slices.ContainsFunc(r.events, func(o *event) bool { return o.id == e.id }) {
+		e.whole.Ended = true
+		r.tell(e.whole)
+	}
 	return task{kind: taskFinish, event: e}
 }
 
