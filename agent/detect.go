@@ -34,7 +34,7 @@ func Detect(ctx context.Context, camera CameraConfig, clip string, progress func
 	defer luma.close()
 	keep := func(iv motion.Interval, ok bool) {
 		if ok {
-			d.Intervals = append(d.Intervals, motion.Interval{Start: iv.Start - first, End: iv.End - first})
+			d.Intervals = append(d.Intervals, iv.Since(first))
 		}
 	}
 	err = capture.Play(ctx, clip, func(f *video.Frame) error {

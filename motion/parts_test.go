@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"camward/camio"
 	"camward/video"
 )
@@ -171,11 +173,11 @@ func TestJoinerJoinsOverGapsOfASecond(t *testing.T) {
 		want []Interval
 	}{
 		{"nothing", []at{{1, 0}, {2, 0}}, nil},
-		{"one picture", []at{{1, 0.5}}, []Interval{{1e9, 1e9, 1e9, 0.5}}},
-		{"a gap of a second is joined", []at{{1, 0.1}, {1.5, 0}, {2, 0.3}, {2.5, 0.2}}, []Interval{{1e9, 2.5e9, 2e9, 0.3}}},
-		{"a longer one is not", []at{{1, 0.1}, {1.5, 0}, {2.1, 0.3}}, []Interval{{1e9, 1e9, 1e9, 0.1}, {2.1e9, 2.1e9, 2.1e9, 0.3}}},
-		{"a still picture ends it", []at{{1, 0.1}, {2.1, 0}, {9, 0}}, []Interval{{1e9, 1e9, 1e9, 0.1}}},
-		{"stamps that go back end it", []at{{5, 0.1}, {1, 0.2}}, []Interval{{5e9, 5e9, 5e9, 0.1}, {1e9, 1e9, 1e9, 0.2}}},
+		{"one picture", []at{{1, 0.5}}, []Interval{{Start: 1e9, End: 1e9, Peak: 1e9, Score: 0.5}}},
+		{"a gap of a second is joined", []at{{1, 0.1}, {1.5, 0}, {2, 0.3}, {2.5, 0.2}}, []Interval{{Start: 1e9, End: 2.5e9, Peak: 2e9, Score: 0.3}}},
+		{"a longer one is not", []at{{1, 0.1}, {1.5, 0}, {2.1, 0.3}}, []Interval{{Start: 1e9, End: 1e9, Peak: 1e9, Score: 0.1}, {Start: 2.1e9, End: 2.1e9, Peak: 2.1e9, Score: 0.3}}},
+		{"a still picture ends it", []at{{1, 0.1}, {2.1, 0}, {9, 0}}, []Interval{{Start: 1e9, End: 1e9, Peak: 1e9, Score: 0.1}}},
+		{"stamps that go back end it", []at{{5, 0.1}, {1, 0.2}}, []Interval{{Start: 5e9, End: 5e9, Peak: 5e9, Score: 0.1}, {Start: 1e9, End: 1e9, Peak: 1e9, Score: 0.2}}},
 	}
 	for _, tt := range tests {
 		var j Joiner
@@ -186,7 +188,7 @@ func TestJoinerJoinsOverGapsOfASecond(t *testing.T) {
 			}
 		}
 		if open, ok := j.Open(); ok {
-			if done, _ := j.Flush(); done != open {
+			if done, _ := j.Flush(); !cmp.Equal(done, open) {
 				t.Errorf("%s: Flush gave %v, Open %v", tt.name, done, open)
 			}
 			got = append(got, open)
@@ -194,7 +196,7 @@ func TestJoinerJoinsOverGapsOfASecond(t *testing.T) {
 		if _, ok := j.Flush(); ok {
 			t.Errorf("%s: a second Flush gave an interval", tt.name)
 		}
-		if !slices.Equal(got, tt.want) {
+		if !cmp.Equal(got, tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}
