@@ -1,6 +1,9 @@
 package motion
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Reason says why a picture led to motion or to none. Exactly one holds for each picture: the first step of the decision that
 // settled it.
@@ -22,6 +25,22 @@ const (
 	ReasonMoving          // motion
 	ReasonLasting         // motion, though this picture shows none: it was there a moment ago
 )
+
+var reasonNames = [...]string{"none", "skipped", "start", "learning", "scene", "still", "alone", "small", "stands", "light", "brief", "moving", "lasting"}
+
+// String gives the name in lower case, as trace files have it.
+func (r Reason) String() string {
+	if int(r) < len(reasonNames) {
+		return reasonNames[r]
+	}
+	return "unknown"
+}
+
+// ParseReason is the reverse of String; ReasonNone for a name that is none.
+func ParseReason(name string) Reason { return Reason(max(0, slices.Index(reasonNames[:], name))) }
+
+// ParseScene is the reverse of Scene.String; SceneNone for a name that is none.
+func ParseScene(name string) Scene { return Scene(max(0, slices.Index(sceneNames[:], name))) }
 
 // A Trace is how the detector came to the decision on one picture. It is plain data of at most 64 bytes, so that minutes of them can be kept.
 type Trace struct {
