@@ -27,6 +27,8 @@ type Config struct {
 	Include []Polygon `yaml:"include"`
 	// Exclude silences these parts; it wins over Include.
 	Exclude []Polygon `yaml:"exclude"`
+	// Zones are parts that are looked at with another sensitivity. Nil and empty are none.
+	Zones []Zone `yaml:"zones"`
 	// MinArea is the smallest moving part that counts, as a fraction of the picture: 0.0001 to 0.5, default 0.001.
 	// Three cells of the detector's grid (about 64 x 48) are the least whatever is set here.
 	MinArea float64 `yaml:"min_area"`
@@ -56,10 +58,13 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("motion.min_duration: %v is outside 0s..10s", c.MinDuration))
 	}
 	shapes := len(errs)
-	errs = append(errs, video.Faults("motion.include", c.Include)...)
-	errs = append(errs, video.Faults("motion.exclude", c.Exclude)...)
+	errs = append(errs, shapeFaults("motion.include", c.Include)...)
+	errs = append(errs, shapeFaults("motion.exclude", c.Exclude)...)
 	if len(errs) == shapes && maskOf(c.Include, c.Exclude, maxSide, maxSide).empty() {
 		errs = append(errs, errors.New("motion: include and exclude together leave no part of the picture"))
+	}
+	for i, z := range c.Zones {
+		errs = append(errs, z.faults(fmt.Sprintf("motion.zones[%d]", i), c.MinContrast)...)
 	}
 	return errors.Join(errs...)
 }

@@ -151,6 +151,7 @@ func (d *Detector) SetMasks(include, exclude []Polygon) error {
 func (d *Detector) mask() {
 	d.watch = *maskOf(d.cfg.Include, d.cfg.Exclude, d.grid.cols, d.grid.rows)
 	d.watched = d.watch.count()
+	d.scene.weigh(d.cfg.Zones)
 }
 
 // begin takes the present picture for the background.

@@ -12,15 +12,16 @@ const (
 // takes 18 of them and a weight 12.
 type scene struct {
 	cols, rows int
-	now        [maxCells]int32 // the picture, in 1/64 level
-	before     [maxCells]int32 // the picture before, in 1/64 level
-	recent     [maxCells]int32 // its mean over the last moments, in 1/1024 level
-	background [maxCells]int32 // in 1/1024 level
-	former     [maxCells]int32 // the background before the last scene change, in 1/1024 level
-	deviation  [maxCells]int32 // mean difference from the background where nothing happens, in 1/1024 level
-	flicker    [maxCells]int32 // long mean of the differences that exceed base, in 1/1024 level
-	base       [maxCells]int32 // the difference that counts, flicker left out, in 1/64 level
-	still      [maxCells]int32 // how long a cell that differs has not changed, in ms
+	now        [maxCells]int32  // the picture, in 1/64 level
+	before     [maxCells]int32  // the picture before, in 1/64 level
+	recent     [maxCells]int32  // its mean over the last moments, in 1/1024 level
+	background [maxCells]int32  // in 1/1024 level
+	former     [maxCells]int32  // the background before the last scene change, in 1/1024 level
+	deviation  [maxCells]int32  // mean difference from the background where nothing happens, in 1/1024 level
+	flicker    [maxCells]int32  // long mean of the differences that exceed base, in 1/1024 level
+	base       [maxCells]int32  // the difference that counts, flicker left out, in 1/64 level
+	still      [maxCells]int32  // how long a cell that differs has not changed, in ms
+	weights    [maxCells]uint16 // by which zones multiply base, in 1/256
 
 	differs mask  // cells whose difference exceeds base
 	alive   mask  // cells that differ and changed against the picture before
@@ -187,10 +188,12 @@ func (s *scene) setBase(t *tuning, least float64, stride int) float64 {
 		above := s.background[max(y-1, 0)*s.cols:][:len(row)]
 		under := s.background[min(y+1, s.rows-1)*s.cols:][:len(row)]
 		deviation, base := s.deviation[y*s.cols:][:len(row)], s.base[y*s.cols:][:len(row)]
+		weights := s.weights[y*s.cols:][:len(row)]
 		for x := range row {
 			across := abs(row[min(x+1, len(row)-1)] - row[max(x-1, 0)])
 			along := abs(under[x] - above[x])
 			v := max(low, deviation[x]*noise>>10) + max(across, along)>>4/t.edge
+			v = v * int32(weights[x]) >> 8
 			base[x] = v
 			sum += int64(v)
 		}
