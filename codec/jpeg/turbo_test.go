@@ -5,13 +5,13 @@ package jpeg
 import (
 	"testing"
 
-	"camward/codec/jpeg/internal/yardstick"
+	"camward/codec/jpeg/jpegtest"
 	"camward/video"
 )
 
 // turboLuma returns libjpeg-turbo's decode of data.
 func turboLuma(tb testing.TB, data []byte) func() {
-	turbo := yardstick.NewTurbo()
+	turbo := jpegtest.NewTurbo()
 	tb.Cleanup(turbo.Close)
 	w, h, err := Size(data)
 	if err != nil {
@@ -28,7 +28,7 @@ func turboLuma(tb testing.TB, data []byte) func() {
 
 // turboComparer returns a check of a plane against libjpeg-turbo's for pictures that it reads without complaint.
 func turboComparer(tb testing.TB) func(*testing.T, *video.Plane, []byte) {
-	turbo := yardstick.NewTurbo()
+	turbo := jpegtest.NewTurbo()
 	tb.Cleanup(turbo.Close)
 	var want video.Plane
 	return func(t *testing.T, got *video.Plane, data []byte) {

@@ -1,8 +1,8 @@
 //go:build cgo
 
-// Package yardstick is libjpeg-turbo's 1/8-scale greyscale decode, against which the tests and
-// benchmarks of codec/jpeg measure. Nothing in the product imports it.
-package yardstick
+// Package jpegtest is libjpeg-turbo's 1/8-scale greyscale decode, against which tests and benchmarks measure what reads
+// luma. Nothing in the product imports it.
+package jpegtest
 
 /*
 #cgo LDFLAGS: -l:libturbojpeg.a
