@@ -3,21 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"camward/agent"
-	"camward/codec/jpeg"
-	"camward/internal/atomicfile"
 	"camward/motion"
 	"camward/scripts/scenes"
-	"camward/video"
 )
 
 // recordings scores the clips that lie in a folder with their truth.
@@ -45,12 +40,25 @@ func (p *part) recordings(ctx context.Context, o *options) error {
 		}
 	}
 	return p.all(ctx, len(truths), func(ctx context.Context, i int) (*scenes.Truth, []motion.Interval, error) {
-		d, err := agent.Detect(ctx, agent.DefaultCamera(), filepath.Join(o.clips, truths[i].Clip), nil)
-		if err != nil {
-			return nil, nil, err
-		}
-		return truths[i], d.Intervals, nil
+		found, err := o.found(ctx, filepath.Join(o.clips, truths[i].Clip))
+		return truths[i], found, err
 	})
+}
+
+// found runs the detector over a recording: as camward detect does, or over what was kept of it.
+func (o *options) found(ctx context.Context, clip string) ([]motion.Interval, error) {
+	if o.planes != "" {
+		f, err := o.recording(ctx, clip)
+		if err != nil {
+			return nil, err
+		}
+		return detect(f)
+	}
+	d, err := agent.Detect(ctx, agent.DefaultCamera(), clip, nil)
+	if err != nil {
+		return nil, err
+	}
+	return d.Intervals, nil
 }
 
 // fewestHeld scenes are summed, or the sum would tell about single ones.
@@ -68,19 +76,14 @@ func (p *part) rendered(ctx context.Context, o *options, all []scenes.Scene) err
 		p.Absent = fmt.Sprintf("the sum of %d scenes would tell of single ones", len(list))
 		return nil
 	}
-	if o.planes != "" {
-		if err := os.MkdirAll(o.planes, 0o755); err != nil {
-			return err
-		}
-	}
 	return p.all(ctx, len(list), func(ctx context.Context, i int) (*scenes.Truth, []motion.Interval, error) {
 		truth := list[i].Truth(o.width, o.height, o.rate)
-		planes, err := o.watch(ctx, list[i])
+		f, err := o.scene(ctx, list[i])
 		if err != nil {
 			return nil, nil, err
 		}
-		intervals, err := detect(planes, o)
-		return &truth, intervals, err
+		found, err := detect(f)
+		return &truth, found, err
 	})
 }
 
@@ -110,67 +113,20 @@ func (p *part) all(ctx context.Context, n int, one func(context.Context, int) (*
 	return g.Wait()
 }
 
-// watch gives what the detector sees of a scene, one plane after the other.
-func (o *options) watch(ctx context.Context, s scenes.Scene) ([]byte, error) {
-	if o.planes == "" {
-		return o.render(ctx, s)
-	}
-	kept := filepath.Join(o.planes, fmt.Sprintf("%s-%dx%d-%g.v%d", s.Name, o.width, o.height, o.rate, scenes.Version))
-	planes, err := os.ReadFile(kept)
-	if !errors.Is(err, os.ErrNotExist) {
-		return planes, err
-	}
-	if planes, err = o.render(ctx, s); err != nil {
-		return nil, err
-	}
-	return planes, atomicfile.Write(kept, planes, 0o644)
-}
-
-func (o *options) render(ctx context.Context, s scenes.Scene) ([]byte, error) {
-	r, err := s.Renderer(o.width, o.height, o.rate)
-	if err != nil {
-		return nil, err
-	}
-	var (
-		dec    jpeg.LumaDecoder
-		luma   video.Plane
-		planes []byte
-	)
-	for p, ok := r.Next(); ok; p, ok = r.Next() {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		data, err := r.JPEG(p)
-		if err != nil {
-			return nil, err
-		}
-		if err := dec.Decode(&luma, data); err != nil {
-			return nil, fmt.Errorf("scene %s: %w", s.Name, err)
-		}
-		for y := range luma.Height {
-			planes = append(planes, luma.Pix[y*luma.Stride:][:luma.Width]...)
-		}
-	}
-	return planes, nil
-}
-
-// detect runs the detector over planes as render makes them.
-func detect(planes []byte, o *options) (found []motion.Interval, err error) {
+// detect runs the detector, with a camera's defaults, over a film.
+func detect(f *film) (found []motion.Interval, err error) {
 	det, err := motion.New(agent.DefaultCamera().Motion)
 	if err != nil {
 		return nil, err
 	}
-	luma := video.Plane{Width: (o.width + 7) / 8, Height: (o.height + 7) / 8, Stride: (o.width + 7) / 8}
 	var join motion.Joiner
 	keep := func(iv motion.Interval, ok bool) {
 		if ok {
 			found = append(found, iv)
 		}
 	}
-	size := luma.Width * luma.Height
-	for i := 0; (i+1)*size <= len(planes); i++ {
-		luma.Pix = planes[i*size:][:size]
-		at := time.Duration(float64(i) / o.rate * float64(time.Second))
+	for i, at := range f.stamps {
+		luma := f.plane(i)
 		keep(join.Add(at, det.Step(at, &luma)))
 	}
 	keep(join.Flush())

@@ -5,7 +5,8 @@
 // Three tables: the open recordings beside the checkout (../shared/motion-clips; CAMWARD_SHARED names another place for ../shared), the
 // scenes for tuning, and the held scenes. Of the latter only the sum is told, since who reads single ones begins to tune on them;
 // -reveal tells all, for the day on which a detector is final. Recordings go through agent.Detect as in camward detect,
-// scenes through JPEG and the decoder that the agent has.
+// scenes through JPEG and the decoder that the agent has. -planes keeps what the detector sees of all of them, stamps and planes, and
+// the next time only the detector runs.
 //
 // An event counts as on time when something is detected from 0.5 s before its start to 1 s after it (or what the truth allows); late
 // when only after that. False are detections outside the events, but for 0.5 s before and 2 s after each, the stretches to ignore
@@ -45,7 +46,7 @@ func main() {
 	flag.BoolVar(&o.json, "json", false, "print JSON")
 	flag.BoolVar(&o.reveal, "reveal", false, "tell the held scenes one by one")
 	flag.Float64Var(&o.rate, "rate", 10, "pictures a second of the scenes")
-	flag.StringVar(&o.planes, "planes", "", "keep what the detector sees of the scenes in this `folder`, and take it from there")
+	flag.StringVar(&o.planes, "planes", "", "keep what the detector sees in this `folder`, and take it from there")
 	size := flag.String("size", "640x480", "size of the scenes")
 	only := flag.String("only", "", "only clips and scenes whose name matches this `expression`")
 	flag.Parse()
@@ -71,6 +72,11 @@ func run(ctx context.Context, o options, size, only string, w io.Writer) (err er
 	}
 	if o.only, err = regexp.Compile(only); err != nil {
 		return fmt.Errorf("-only: %w", err)
+	}
+	if o.planes != "" {
+		if err := os.MkdirAll(o.planes, 0o755); err != nil {
+			return err
+		}
 	}
 	began := time.Now()
 	parts := []*part{{Name: "open"}, {Name: string(scenes.Tune)}, {Name: string(scenes.Held), secret: !o.reveal}}

@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"camward/motion"
 	"camward/scripts/scenes"
 )
 
@@ -185,5 +187,50 @@ func TestKeptPlanesGiveTheSameScore(t *testing.T) {
 	}
 	if files, _ := os.ReadDir(dir); len(files) != 1 {
 		t.Errorf("%d files kept, want 1", len(files))
+	}
+}
+
+func TestKeptRecordingsGiveTheSameScore(t *testing.T) {
+	const clip = "syn_parked_leaves.mp4"
+	o := options{clips: filepath.Join("..", "..", shared(), "motion-clips")}
+	if os.Getenv("CAMWARD_SHARED") != "" {
+		o.clips = filepath.Join(shared(), "motion-clips")
+	}
+	if _, err := os.Stat(o.clips); err != nil {
+		t.Skip("not run: ../shared is absent")
+	}
+	var got [3][]motion.Interval
+	for i, dir := range []string{"", t.TempDir(), ""} {
+		if i == 2 {
+			dir = o.planes
+		}
+		o.planes = dir
+		var err error
+		if got[i], err = o.found(t.Context(), filepath.Join(o.clips, clip)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, how := range []string{"as camward detect does", "by planes", "by kept planes"} {
+		if len(got[i]) != len(got[0]) || len(got[i]) == 0 {
+			t.Fatalf("%s: %d intervals, want %d", how, len(got[i]), len(got[0]))
+		}
+		for k, iv := range got[i] {
+			if iv.Start != got[0][k].Start || iv.End != got[0][k].End {
+				t.Errorf("%s: interval %d is %v to %v, want %v to %v", how, k, iv.Start, iv.End, got[0][k].Start, got[0][k].End)
+			}
+		}
+	}
+}
+
+func TestKeptPlanesThatAreCutOffAreNotUsed(t *testing.T) {
+	f := film{width: 3, height: 2, stamps: []time.Duration{0, 1}, pix: make([]byte, 12)}
+	whole := f.pack()
+	for n := range whole {
+		if _, err := unpack(whole[:n]); err == nil {
+			t.Errorf("%d of %d bytes are accepted", n, len(whole))
+		}
+	}
+	if got, err := unpack(whole); err != nil || len(got.stamps) != 2 {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }

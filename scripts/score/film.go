@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"camward/agent"
+	"camward/codec/jpeg"
+	"camward/internal/atomicfile"
+	"camward/scripts/scenes"
+	"camward/video"
+)
+
+// A film is all that the detector sees of a clip: luma at an eighth of its size, one plane after the other, and when each was taken.
+type film struct {
+	width, height int
+	stamps        []time.Duration
+	pix           []byte
+}
+
+// add copies a plane.
+func (f *film) add(at time.Duration, p *video.Plane) {
+	f.width, f.height = p.Width, p.Height
+	f.stamps = append(f.stamps, at)
+	for y := range p.Height {
+		f.pix = append(f.pix, p.Pix[y*p.Stride:][:p.Width]...)
+	}
+}
+
+// plane gives the n-th one, not copied.
+func (f *film) plane(n int) video.Plane {
+	size := f.width * f.height
+	return video.Plane{Width: f.width, Height: f.height, Stride: f.width, Pix: f.pix[n*size:][:size]}
+}
+
+// recording gives the film of a clip, by way of the agent's own decoders.
+func (o *options) recording(ctx context.Context, clip string) (*film, error) {
+	load := func() (*film, error) {
+		f := &film{}
+		err := agent.EachPlane(ctx, clip, func(at time.Duration, p *video.Plane) error {
+			f.add(at, p)
+			return nil
+		})
+		return f, err
+	}
+	if o.planes == "" {
+		return load()
+	}
+	info, err := os.Stat(clip)
+	if err != nil {
+		return nil, err
+	}
+	kept := filepath.Join(o.planes, fmt.Sprintf("%s-%d-%d.film", filepath.Base(clip), info.Size(), info.ModTime().Unix()))
+	b, err := os.ReadFile(kept)
+	if err == nil {
+		return unpack(b)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	f, err := load()
+	if err != nil {
+		return nil, err
+	}
+	return f, atomicfile.Write(kept, f.pack(), 0o644)
+}
+
+// pack writes a film: width, height and number of planes, the stamps, the planes.
+func (f *film) pack() []byte {
+	b := make([]byte, 0, 12+8*len(f.stamps)+len(f.pix))
+	for _, v := range []int{f.width, f.height, len(f.stamps)} {
+		b = binary.LittleEndian.AppendUint32(b, uint32(v))
+	}
+	for _, s := range f.stamps {
+		b = binary.LittleEndian.AppendUint64(b, uint64(s))
+	}
+	return append(b, f.pix...)
+}
+
+func unpack(b []byte) (*film, error) {
+	errCut := errors.New("kept planes are cut off")
+	if len(b) < 12 {
+		return nil, errCut
+	}
+	word := func(i int) int { return int(binary.LittleEndian.Uint32(b[4*i:])) }
+	f := &film{width: word(0), height: word(1), stamps: make([]time.Duration, word(2))}
+	if len(b) != 12+len(f.stamps)*(8+f.width*f.height) {
+		return nil, errCut
+	}
+	for i := range f.stamps {
+		f.stamps[i] = time.Duration(binary.LittleEndian.Uint64(b[12+8*i:]))
+	}
+	f.pix = b[12+8*len(f.stamps):]
+	return f, nil
+}
+
+// scene gives the film of a scene, by way of JPEG and the decoder that the agent has.
+func (o *options) scene(ctx context.Context, s scenes.Scene) (*film, error) {
+	f := &film{width: (o.width + 7) / 8, height: (o.height + 7) / 8}
+	var err error
+	if f.pix, err = o.watch(ctx, s); err != nil {
+		return nil, err
+	}
+	for i := range len(f.pix) / (f.width * f.height) {
+		f.stamps = append(f.stamps, time.Duration(float64(i)/o.rate*float64(time.Second)))
+	}
+	return f, nil
+}
+
+// watch gives the planes of a scene, one after the other.
+func (o *options) watch(ctx context.Context, s scenes.Scene) ([]byte, error) {
+	if o.planes == "" {
+		return o.render(ctx, s)
+	}
+	kept := filepath.Join(o.planes, fmt.Sprintf("%s-%dx%d-%g.v%d", s.Name, o.width, o.height, o.rate, scenes.Version))
+	planes, err := os.ReadFile(kept)
+	if !errors.Is(err, os.ErrNotExist) {
+		return planes, err
+	}
+	if planes, err = o.render(ctx, s); err != nil {
+		return nil, err
+	}
+	return planes, atomicfile.Write(kept, planes, 0o644)
+}
+
+func (o *options) render(ctx context.Context, s scenes.Scene) ([]byte, error) {
+	r, err := s.Renderer(o.width, o.height, o.rate)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		dec    jpeg.LumaDecoder
+		luma   video.Plane
+		planes []byte
+	)
+	for p, ok := r.Next(); ok; p, ok = r.Next() {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		data, err := r.JPEG(p)
+		if err != nil {
+			return nil, err
+		}
+		if err := dec.Decode(&luma, data); err != nil {
+			return nil, fmt.Errorf("scene %s: %w", s.Name, err)
+		}
+		for y := range luma.Height {
+			planes = append(planes, luma.Pix[y*luma.Stride:][:luma.Width]...)
+		}
+	}
+	return planes, nil
+}
