@@ -1,5 +1,12 @@
 package motion
 
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
 // A Direction is a way in which something moves, as the camera sees it.
 type Direction uint8
 
@@ -26,8 +33,149 @@ func (d Direction) String() string {
 // A Heading is a direction and how sure it is.
 type Heading struct {
 	Direction
-	Confidence float64 // 0..1; from half on it is told
+	Confidence float64 // 0.5 to 1: how steadily it went so; less is not told
 }
 
-// Headings are the directions that are clear, approaching or departing first; none if the way is too short or goes to and fro.
-func (t *Track) Headings() []Heading { return nil }
+// What is needed to tell a direction.
+const (
+	headBoxes = 6           // boxes at the least; from headSure on their number lowers no confidence
+	headSure  = 10          //
+	headTime  = time.Second // from the first to the last of them
+	headLeast = 0.5         // confidence
+
+	headSides = 0.02 // of the picture's width: what is nearer to its sides may be cut off there; more than a cell
+
+	headFoot   = 0.06 // of the picture's height: how far the foot of what approaches or departs must move
+	headGrowth = 0.14 // logarithm of how much larger it must become, along a side
+	headSteady = 0.15 // least rank correlation of both with time
+	headPath   = 0.12 // of the picture: the shortest way across it
+	headSlant  = 2    // a way across the picture is so many times longer than it is along the other axis
+)
+
+// Headings are the directions that are clear, approaching or departing first; none if the way is too short or goes to and fro. Something approaches
+// if it grows steadily while its foot goes down the picture, as it does before any camera that looks down on the ground; one that comes
+// and goes again does both. Boxes at the picture's border are left out, since what they hold is cut off there.
+func (t *Track) Headings() []Heading {
+	var whole [MaxTrack]Box
+	n := 0
+	for _, b := range t.boxes[:t.n] {
+		if b.X0 > headSides && b.X1 < 1-headSides && b.Y0 > 0 && b.Y1 < 1 && b.Area > 0 {
+			whole[n] = b
+			n++
+		}
+	}
+	boxes := whole[:n]
+	var out []Heading
+	side, across := sideways(boxes)
+	switch h, ok := depth(boxes); {
+	case ok:
+		out = append(out, h)
+	case !across || side.Direction > Right: // what steadily crosses the picture doesn't come and go
+		out = toAndFro(boxes)
+	}
+	if across && (len(out) == 0 || side.Direction <= Right) { // what approaches goes down, too
+		out = append(out, side)
+	}
+	return out
+}
+
+// enough reports whether a direction can be told from so many boxes.
+func enough(b []Box) bool {
+	return len(b) >= headBoxes && b[len(b)-1].Time-b[0].Time >= headTime
+}
+
+func foot(b Box) float64   { return b.Y1 }
+func height(b Box) float64 { return math.Log(b.Y1 - b.Y0) }
+func area(b Box) float64   { return math.Log(b.Area) / 2 } // so that both are about lengths
+
+// depth tells whether something approaches or departs.
+func depth(b []Box) (h Heading, ok bool) {
+	if !enough(b) {
+		return h, false
+	}
+	down, grows := steadiness(b, foot), (steadiness(b, height)+steadiness(b, area))/2
+	sign := 1.0
+	if down < 0 {
+		sign, h.Direction = -1, Departing
+	}
+	if sign*down < headSteady || sign*grows < headSteady || sign*change(b, foot) < headFoot ||
+		max(sign*change(b, height), sign*change(b, area)) < headGrowth {
+		return h, false
+	}
+	h.Confidence = sign * (down + grows) / 2 * fullness(b)
+	return h, h.Confidence >= headLeast
+}
+
+// fullness is less than 1 for few boxes.
+func fullness(b []Box) float64 { return min(1, float64(len(b))/headSure) }
+
+// toAndFro looks at the way to where the foot was lowest or highest and at the way from there.
+func toAndFro(b []Box) (out []Heading) {
+	by := func(x, y Box) int { return cmp.Compare(foot(x), foot(y)) }
+	for _, turn := range []Box{slices.MaxFunc(append([]Box{{}}, b...), by), slices.MinFunc(append([]Box{{Rect: Rect{Y1: 2}}}, b...), by)} {
+		at := slices.Index(b, turn)
+		if at < 0 {
+			return nil
+		}
+		for _, part := range [][]Box{b[:at+1], b[at:]} {
+			h, ok := depth(part)
+			if ok && !slices.ContainsFunc(out, func(o Heading) bool { return o.Direction == h.Direction }) {
+				out = append(out, h)
+			}
+		}
+	}
+	slices.SortFunc(out, func(x, y Heading) int { return cmp.Compare(x.Direction, y.Direction) })
+	return out
+}
+
+// sideways tells which way something goes in the picture.
+func sideways(b []Box) (h Heading, ok bool) {
+	if !enough(b) {
+		return h, false
+	}
+	across, along := func(b Box) float64 { return (b.X0 + b.X1) / 2 }, func(b Box) float64 { return (b.Y0 + b.Y1) / 2 }
+	x, y, axis := change(b, across), change(b, along), across
+	switch {
+	case math.Abs(x) >= headSlant*math.Abs(y):
+		h.Direction = Left
+	case math.Abs(y) >= headSlant*math.Abs(x):
+		x, axis, h.Direction = y, along, Up
+	default:
+		return h, false
+	}
+	if x > 0 {
+		h.Direction++ // Right, Down
+	}
+	h.Confidence = math.Abs(steadiness(b, axis)) * fullness(b)
+	return h, math.Abs(x) >= headPath && h.Confidence >= headLeast && (steadiness(b, axis) > 0) == (x > 0)
+}
+
+// steadiness is Kendall's rank correlation of a measure with time: 1 if it always rises, -1 if it always falls.
+func steadiness(b []Box, of func(Box) float64) float64 {
+	var v [MaxTrack]float64
+	for i := range b {
+		v[i] = of(b[i])
+	}
+	sum := 0
+	for i := range b {
+		for j := range i {
+			sum += cmp.Compare(v[i], v[j])
+		}
+	}
+	return float64(sum) / float64(len(b)*(len(b)-1)/2)
+}
+
+// change is how much a measure rises from the first quarter to the last, by their medians.
+func change(b []Box, of func(Box) float64) float64 {
+	k := max(2, len(b)/4)
+	return median(b[len(b)-k:], of) - median(b[:k], of)
+}
+
+func median(b []Box, of func(Box) float64) float64 {
+	var v [MaxTrack]float64
+	for i := range b {
+		v[i] = of(b[i])
+	}
+	slices.Sort(v[:len(b)])
+	return v[len(b)/2]
+}

@@ -27,7 +27,7 @@ const trackPace = 100 * time.Millisecond
 
 // Add takes the decision on the picture stamped mono. One that shows no part that moves leaves the track as it is.
 func (t *Track) Add(mono time.Duration, d Decision) {
-	if !d.Moving || d.Box.X1 <= d.Box.X0 || d.Box.Y1 <= d.Box.Y0 {
+	if !d.Moving || d.Largest == 0 || d.Box.X1 <= d.Box.X0 || d.Box.Y1 <= d.Box.Y0 {
 		return
 	}
 	t.area = max(t.area, d.Score)
