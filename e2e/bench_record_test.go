@@ -21,6 +21,7 @@ import (
 	"camward/camio"
 	"camward/capture"
 	"camward/clip"
+	"camward/internal/porttest"
 	"camward/motion"
 	"camward/uploader"
 	"camward/video"
@@ -225,7 +226,7 @@ type alone struct {
 
 func startAlone(b *testing.B, source string) *alone {
 	b.Helper()
-	dir, a := b.TempDir(), &alone{addr: freeAddress(b)}
+	dir, a := b.TempDir(), &alone{addr: porttest.Address(b)}
 	file := filepath.Join(dir, "camward.yml")
 	text := fmt.Sprintf("cloud: {url: \"http://127.0.0.1:9\", upload_token: none}\ncameras: [{name: bench, source: %q, clip: {heartbeat: 0s}}]\nspool: {dir: %q}\nstate_dir: %q\nlisten: %q\n",
 		source, filepath.Join(dir, "spool"), dir, a.addr)

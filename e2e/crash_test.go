@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"camward/internal/porttest"
 )
 
 var (
@@ -85,7 +87,7 @@ type crash struct {
 }
 
 func newCrash(t *testing.T) *crash {
-	c := &crash{t: t, seed: *crashSeed, addr: freeAddress(t), lengths: map[[2]int]int{}}
+	c := &crash{t: t, seed: *crashSeed, addr: porttest.Address(t), lengths: map[[2]int]int{}}
 	for c.seed == 0 {
 		c.seed = rand.Uint64()
 	}

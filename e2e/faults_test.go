@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"camward/agent"
+	"camward/internal/porttest"
 )
 
 // early is a demo scene whose one event comes soon.
@@ -96,7 +97,7 @@ func TestACloudThatIsNotThereAtStartGetsEverythingLater(t *testing.T) {
 func TestAnUnusableSpoolKeepsTheAgentGoing(t *testing.T) {
 	t.Parallel()
 	c := startCloud(t)
-	d := &device{dir: t.TempDir(), addr: freeAddress(t)}
+	d := &device{dir: t.TempDir(), addr: porttest.Address(t)}
 	inTheWay := filepath.Join(d.dir, "disk")
 	if err := os.WriteFile(inTheWay, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,6 +20,7 @@ import (
 
 	"camward/agent"
 	"camward/camio"
+	"camward/internal/porttest"
 )
 
 // bin is where TestMain puts the binaries under test.
@@ -142,16 +142,6 @@ func eventually(t testing.TB, limit time.Duration, ok func() error) {
 	}
 }
 
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 // A cloud is a running camward-cloud with one account.
 type cloud struct {
 	*process
@@ -170,7 +160,7 @@ type cloud struct {
 // startCloud runs a cloud with further flags of serve, if any.
 func startCloud(t testing.TB, flags ...string) *cloud {
 	t.Helper()
-	c := &cloud{data: t.TempDir(), addr: freeAddress(t), flags: flags}
+	c := &cloud{data: t.TempDir(), addr: porttest.Address(t), flags: flags}
 	c.url = "http://" + c.addr
 	c.start(t)
 	out := command(t, "camward-cloud", "user", "add", "someone@example.com", "--json", "--data", c.data, "--base-url", c.url)
@@ -251,7 +241,7 @@ type device struct {
 // startDevice runs the agent with one camera for each source, named after the keys.
 func startDevice(t *testing.T, program string, c *cloud, cameras string) *device {
 	t.Helper()
-	d := &device{dir: t.TempDir(), addr: freeAddress(t)}
+	d := &device{dir: t.TempDir(), addr: porttest.Address(t)}
 	d.file = filepath.Join(d.dir, "camward.yml")
 	text := fmt.Sprintf("cloud: {url: %q, upload_token: %q, poll: {period: 2s}%s}\ncameras:\n%s\nspool: {dir: %q}\nstate_dir: %q\nlisten: %q\n",
 		c.url, c.account.UploadToken, c.forAgent, cameras, filepath.Join(d.dir, "spool"), filepath.Join(d.dir, "state"), d.addr)

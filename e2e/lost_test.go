@@ -17,6 +17,7 @@ import (
 
 	"camward/camio"
 	"camward/internal/browser"
+	"camward/internal/porttest"
 )
 
 // A plug is a network camera that can be pulled and put back.
@@ -37,7 +38,7 @@ func newPlug(t *testing.T) *plug {
 	if err := jpeg.Encode(&b, img, nil); err != nil {
 		t.Fatal(err)
 	}
-	p := &plug{t: t, addr: freeAddress(t), picture: b.Bytes()}
+	p := &plug{t: t, addr: porttest.Address(t), picture: b.Bytes()}
 	t.Cleanup(p.pull)
 	return p
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"camward/camio"
+	"camward/internal/porttest"
 )
 
 // TestRecordings replays real recordings through the real agent into the real cloud; each picture carries its number, so
@@ -124,7 +125,7 @@ func TestDemoScene(t *testing.T) {
 // TestOverFTP uploads to the cloud's FTP ingest instead: what arrives is the same event.
 func TestOverFTP(t *testing.T) {
 	t.Parallel()
-	ftp := freeAddress(t)
+	ftp := porttest.Address(t)
 	c := startCloud(t, "--ftp", ftp)
 	c.forAgent = fmt.Sprintf(", upload: ftp, ftp: {address: %q, tls: none}", ftp)
 	d := startDevice(t, "camward", c, early)

@@ -19,6 +19,7 @@ import (
 
 	"camward/agent"
 	"camward/camio"
+	"camward/internal/porttest"
 )
 
 var faults = flag.String("faults", "quick", "quick: some of the faulty networks and servers, a short day offline; full: all of it")
@@ -69,7 +70,7 @@ type subject struct {
 // startSubject starts a device that reaches the cloud by way of another address. spool holds keys of its section beside dir.
 func startSubject(t *testing.T, c *cloud, via, source, clip, spool string) *subject {
 	t.Helper()
-	d := &device{dir: t.TempDir(), addr: freeAddress(t)}
+	d := &device{dir: t.TempDir(), addr: porttest.Address(t)}
 	return startSubjectIn(t, c, d, filepath.Join(d.dir, "spool"), via, source, clip, spool)
 }
 

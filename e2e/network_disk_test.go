@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"camward/camio"
+	"camward/internal/porttest"
 )
 
 // A diskTrial is one way in which room runs out while nothing can be sent.
@@ -70,7 +71,7 @@ func testDisk(t *testing.T, tr diskTrial) {
 	clip := fmt.Sprintf("pre_roll: 1s, post_roll: 1s, heartbeat: 10s, bitrate: %d", tr.bitrate)
 	spool := fmt.Sprintf("max_bytes: 16MiB, max_percent: %d", tr.percent)
 	source := crossings(t, tr.seconds, "320x240", 20)
-	r := startSubjectIn(t, c, &device{dir: dir, addr: freeAddress(t)}, filepath.Join(disk, "spool"), addr, source, clip, spool)
+	r := startSubjectIn(t, c, &device{dir: dir, addr: porttest.Address(t)}, filepath.Join(disk, "spool"), addr, source, clip, spool)
 	ballast := filepath.Join(disk, "ballast")
 	if tr.full >= 0 {
 		eventually(t, 2*time.Minute, func() error {

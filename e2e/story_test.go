@@ -18,6 +18,7 @@ import (
 	"camward/board/boardtest"
 	"camward/camio"
 	"camward/camio/profile"
+	"camward/internal/porttest"
 
 	_ "modernc.org/sqlite"
 )
@@ -80,9 +81,9 @@ func (s *story) ids(claimed bool) (ids []string) {
 }
 
 func newStory(t *testing.T, maker string) *story {
-	s := &story{T: t, maker: maker, ftp: freeAddress(t)}
+	s := &story{T: t, maker: maker, ftp: porttest.Address(t)}
 	s.cloud = startCloud(t, "--ftp", s.ftp, "--poll-period", "5s")
-	s.dev = &device{dir: t.TempDir(), addr: freeAddress(t)}
+	s.dev = &device{dir: t.TempDir(), addr: porttest.Address(t)}
 	s.dev.file = filepath.Join(s.dev.dir, "camward.yml")
 	firmware := ""
 	if maker != "camward" {

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -27,6 +25,7 @@ import (
 	"camward/capture"
 	"camward/codec/h264"
 	"camward/codec/jpeg"
+	"camward/internal/porttest"
 	"camward/video"
 )
 
@@ -190,26 +189,6 @@ func newX264Scene(t testing.TB, w, h int) *scene {
 	return startScene(t, s)
 }
 
-// freePort gives a port that neither UDP nor TCP uses, and that no program gets by asking for just any.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 50 {
-		port := 10000 + rand.IntN(20000)
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		u, err := net.ListenUDP("udp", &net.UDPAddr{Port: port})
-		if err == nil {
-			u.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
-
 // A rig is a running server with its HTTP side.
 type rig struct {
 	t    testing.TB
@@ -237,7 +216,7 @@ func (e countedEncoder) Close() {
 // newRig runs a server with one camera named "front"; change may adjust it before.
 func newRig(t testing.TB, src Source, change func(*Server)) *rig {
 	t.Helper()
-	port := freePort(t)
+	port := porttest.Free(t)
 	cfg := Default()
 	cfg.UDPPort, cfg.TCPPort, cfg.Loopback = port, port, true
 	log := zap.NewNop()

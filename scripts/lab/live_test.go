@@ -10,7 +10,6 @@ import (
 	"image"
 	_ "image/png" // of what the browser painted
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"camward/internal/browser"
+	"camward/internal/porttest"
 	"camward/scripts/lab/scene"
 	"camward/video"
 )
@@ -39,7 +39,7 @@ func TestABrowserOnTheHostSeesTheGuestsCamera(t *testing.T) {
 		t.Fatal(err)
 	}
 	const password = "a label on the lid"
-	port := freePort(t)
+	port := porttest.Free(t)
 	cloud := startCloud(t)
 	job := Job{Share: t.TempDir(), Forward: map[int]int{port: 8090}, Files: map[string][]byte{
 		"camward": agentBinary(t, m), "usbcam": helper(t, m, "usbcam"), "password": []byte(password + "\n"),
@@ -198,14 +198,4 @@ func shownNumber(url string) (uint32, error) {
 		return 0, errors.New("no mark")
 	}
 	return n, nil
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 
+	"camward/internal/porttest"
 	"camward/internal/supervise"
 )
 
@@ -34,7 +35,7 @@ type broker struct {
 // newBroker starts one with further lines of configuration, in which DIR is its directory. Files are made there before.
 func newBroker(t *testing.T, conf string, files map[string]string) *broker {
 	t.Helper()
-	b := &broker{t: t, dir: t.TempDir(), port: freePort(t)}
+	b := &broker{t: t, dir: t.TempDir(), port: porttest.Free(t)}
 	for name, text := range files {
 		b.file(name, text)
 	}
@@ -52,16 +53,6 @@ func (b *broker) file(name, text string) {
 	if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func (b *broker) start() {
