@@ -25,22 +25,27 @@ type ffmpegRecording struct {
 	r      *bufio.Reader
 	errs   *tail
 	form   video.Format
-	size   int // bytes of a picture
+	size   int           // bytes of a picture
+	length time.Duration // of the recording; 0 if that is not known
 	seq    uint64
 	ended  bool // the child has closed its output by itself
 }
 
-// openFFmpeg starts the child; ctx's end kills it.
-func openFFmpeg(ctx context.Context, src source, size Size) (recording, error) {
+// openFFmpeg starts the child; ctx's end kills it. It reads in, or the file that src names if that is nil.
+func openFFmpeg(ctx context.Context, src source, size Size, in io.Reader) (*ffmpegRecording, error) {
 	bin, err := exec.LookPath("ffmpeg")
 	if err != nil {
 		return nil, fmt.Errorf("recording %s: neither JPEGs nor an MJPEG AVI, and ffmpeg, which reads anything else, is not installed (apt-get install ffmpeg)", src.path)
 	}
-	path, err := filepath.Abs(src.path) // a name that begins with a dash or "http:" stays a file
-	if err != nil {
-		return nil, fmt.Errorf("recording %s: %w", src.path, err)
+	input := "pipe:0"
+	if in == nil {
+		path, err := filepath.Abs(src.path) // a name that begins with a dash or "http:" stays a file
+		if err != nil {
+			return nil, fmt.Errorf("recording %s: %w", src.path, err)
+		}
+		input = "file:" + path
 	}
-	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-noautorotate", "-i", "file:" + path, "-map", "0:v:0"}
+	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-noautorotate", "-i", input, "-map", "0:v:0"}
 	if src.rate > 0 {
 		args = append(args, "-r", strconv.FormatFloat(src.rate, 'f', -1, 64))
 	}
@@ -50,7 +55,7 @@ func openFFmpeg(ctx context.Context, src source, size Size) (recording, error) {
 	args = append(args, "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", "pipe:1")
 	ctx, cancel := context.WithCancel(ctx)
 	f := &ffmpegRecording{cmd: exec.CommandContext(ctx, bin, args...), cancel: cancel, errs: &tail{}}
-	f.cmd.Stderr = f.errs
+	f.cmd.Stdin, f.cmd.Stderr = in, f.errs
 	f.cmd.WaitDelay = 2 * time.Second // a grandchild that holds the pipes cannot hold us
 	out, err := f.cmd.StdoutPipe()
 	if err == nil {
@@ -121,6 +126,14 @@ func parseY4M(line string) (video.Format, error) {
 }
 
 func (f *ffmpegRecording) format() video.Format { return f.form }
+
+// share is how much of the recording the pictures up to the last one took.
+func (f *ffmpegRecording) share() float64 {
+	if f.length <= 0 {
+		return -1
+	}
+	return min(1, float64(f.seq)/f.form.Rate/f.length.Seconds())
+}
 
 func (f *ffmpegRecording) next(pool *video.Pool) (*video.Frame, error) {
 	if _, err := f.r.ReadSlice('\n'); err != nil { // "FRAME", perhaps with parameters

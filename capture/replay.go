@@ -43,34 +43,59 @@ func openRecording(ctx context.Context, src source, size Size, rate float64) (re
 	if err != nil {
 		return nil, fault(err)
 	}
-	var head [12]byte
-	n, _ := io.ReadFull(f, head[:])
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		f.Close()
-		return nil, fault(err)
+	c := &counter{r: f}
+	if fi, err := f.Stat(); err == nil {
+		c.size = fi.Size()
 	}
+	rec, err := readRecording(c, src, rate)
 	switch {
-	case n == 0:
-		err = errors.New("the file is empty")
-	case isJPEG(head[:n]):
-		m := newMJPEGReader(f)
-		return &pictureFile{f: f, pictures: m.next, form: jpegFormat(or(src.rate, rate))}, nil
-	case n == 12 && string(head[:4]) == "RIFF" && string(head[8:]) == "AVI ":
-		var a *aviReader
-		if a, err = newAVIReader(f); err == nil {
-			a.format.Rate = or(src.rate, or(a.format.Rate, rate))
-			return &pictureFile{f: f, pictures: a.next, form: a.format}, nil
+	case err == nil:
+		rec.f = f
+		return rec, nil
+	case errors.Is(err, errForFFmpeg):
+		defer f.Close()
+		child, err := openFFmpeg(ctx, src, size, nil)
+		if err != nil {
+			return nil, err
 		}
-		if errors.Is(err, errNotMJPEG) {
-			f.Close()
-			return openFFmpeg(ctx, src, size)
-		}
-	default:
-		f.Close()
-		return openFFmpeg(ctx, src, size)
+		child.length = lengthOf(f)
+		return child, nil
 	}
 	f.Close()
 	return nil, fault(err)
+}
+
+// errForFFmpeg says that a recording is none of those that this package reads itself.
+var errForFFmpeg = errors.New("neither JPEGs nor Motion JPEG in an AVI file")
+
+// readRecording looks at the recording's first bytes and reads it if it holds JPEGs. What it read of another one is still in c.
+func readRecording(c *counter, src source, rate float64) (*pictureFile, error) {
+	head, err := c.peek(12)
+	switch {
+	case len(head) == 0 && !errors.Is(err, io.EOF):
+		return nil, err
+	case len(head) == 0:
+		return nil, errors.New("the file is empty")
+	case isJPEG(head):
+		return &pictureFile{counter: c, pictures: newMJPEGReader(c).next, form: jpegFormat(or(src.rate, rate))}, nil
+	case !isAVI(head):
+		return nil, errForFFmpeg
+	}
+	c.keep = true
+	a, err := newAVIReader(c)
+	if errors.Is(err, errNotMJPEG) {
+		c.rewind()
+		return nil, errForFFmpeg
+	} else if err != nil {
+		return nil, err
+	}
+	c.forget()
+	a.format.Rate = or(src.rate, or(a.format.Rate, rate))
+	return &pictureFile{counter: c, pictures: a.next, form: a.format}, nil
+}
+
+func isAVI(head []byte) bool {
+	return len(head) == 12 && string(head[:4]) == "RIFF" && string(head[8:]) == "AVI "
 }
 
 func jpegFormat(rate float64) video.Format {
@@ -86,7 +111,8 @@ func or(v, def float64) float64 {
 
 // pictureFile is a recording of JPEGs that this package reads itself.
 type pictureFile struct {
-	f        io.Closer
+	*counter
+	f        io.Closer // nil: the caller's
 	pictures func() ([]byte, error)
 	form     video.Format
 	slot     uint64 // intervals passed
@@ -94,7 +120,13 @@ type pictureFile struct {
 }
 
 func (p *pictureFile) format() video.Format { return p.form }
-func (p *pictureFile) close() error         { return p.f.Close() }
+
+func (p *pictureFile) close() error {
+	if p.f == nil {
+		return nil
+	}
+	return p.f.Close()
+}
 
 func (p *pictureFile) next(pool *video.Pool) (*video.Frame, error) {
 	for {
@@ -211,40 +243,4 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// playDefaultRate is for recordings that do not say, as in Default.
-const playDefaultRate = 15
-
-// Play gives fn every frame of a recording in order, as fast as fn takes them. Mono is the
-// frame's place in the recording, Seq its number. The path may carry options as Config.Source does;
-// loop is not heeded. fn does not own the frame: what it keeps beyond the call it must Retain.
-// Play stops at fn's first error and returns it, and returns ctx's cause when ctx ends.
-func Play(ctx context.Context, path string, fn func(*video.Frame) error) error {
-	src, err := parseSource(path)
-	if err != nil {
-		return err
-	}
-	if src.kind != kindRecording {
-		return fmt.Errorf("%s is not a recording", src.shown(path))
-	}
-	rec, err := openRecording(ctx, src, Size{}, playDefaultRate)
-	if err != nil {
-		return err
-	}
-	_, err = eachFrame(ctx, src, rec, video.NewPool(4<<20), player(fn), func(*video.Frame) error { return nil })
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
-}
-
-// A player is the output of Play.
-type player func(*video.Frame) error
-
-func (player) granted(string, string, video.Format) {}
-func (player) discard(string)                       {}
-func (p player) deliver(f *video.Frame) error {
-	defer f.Release()
-	return p(f)
 }
