@@ -3,6 +3,7 @@
 package jpeg
 
 import (
+	"bytes"
 	"testing"
 
 	"camward/codec/jpeg/jpegtest"
@@ -40,6 +41,29 @@ func turboComparer(tb testing.TB) func(*testing.T, *video.Plane, []byte) {
 		}
 		if diff := diffPlane(got, &want); diff != "" {
 			t.Fatalf("unlike libjpeg-turbo: %s", diff)
+		}
+	}
+}
+
+// guardInner gives the decoder's own planes room for n bytes, of which those behind a picture are guarded.
+func guardInner(d *Decoder, n int) (check func(*testing.T)) {
+	inner := []*video.Plane{&d.y, &d.u, &d.v}
+	for _, p := range inner {
+		p.Pix = bytes.Repeat([]byte{guard}, n)[:0]
+	}
+	return func(t *testing.T) {
+		t.Helper()
+		for i, p := range inner {
+			if cap(p.Pix) != n {
+				t.Fatalf("plane %d is not where it was: %d bytes, had %d", i, cap(p.Pix), n)
+			}
+			if end := min(len(p.Pix)+64, n); !untouched(p.Pix[len(p.Pix):end]) {
+				t.Fatalf("%dx%d: written beyond the end of inner plane %d", p.Width, p.Height, i)
+			}
+			for j := range p.Pix {
+				p.Pix[j] = guard
+			}
+			p.Pix = p.Pix[:0]
 		}
 	}
 }

@@ -39,3 +39,9 @@ odd cjpeg-separate-scans.jpg -scans "$tmp/separate" -restart 5B
 odd cjpeg-luma-second.jpg -scans "$tmp/luma-second" -sample 2x1
 cjpeg "$tmp/one.ppm" >cjpeg-1x1.jpg
 cjpeg -sample 4x2 "$tmp/tiny.ppm" >cjpeg-410-17x9.jpg
+odd cjpeg-progressive-arithmetic.jpg -progressive -arithmetic -restart 1
+
+# Coding processes that nobody here decodes.
+cc -o "$tmp/cmyk" cmyk.c -l:libturbojpeg.a && "$tmp/cmyk" >turbo-cmyk.jpg
+ff -i testsrc2=size=64x48 -frames:v 1 -pix_fmt yuvj422p -c:v ljpeg -flags +bitexact -f image2 ffmpeg-lossless-64x48.jpg
+ff -i testsrc2=size=64x48 -frames:v 1 -pix_fmt gray -c:v jpegls -flags +bitexact -f image2 ffmpeg-jpegls-64x48.jpg
