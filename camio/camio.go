@@ -230,6 +230,7 @@ type Upload struct {
 	ContentType string        // image/jpeg or video/mp4
 	Size        int64         // bytes of the body
 	SHA256      []byte        // digest of the body, or nil
+	Track       *Track        // what moved in it, in a header; nil: nothing is known
 }
 
 // Query gives the call's query parameters.

@@ -24,6 +24,7 @@ type Media struct {
 	Rotation int           // degrees clockwise: 0, 90, 180 or 270
 	Event    string        // joins the snapshot and the clip of one event; empty for heartbeats
 	Length   time.Duration // of a finished clip; 0 for pictures
+	Track    *Track        // what moved in it; nil: nothing is known. Of a clip it comes at the end
 	Source   string        // names the file that this is a copy of and that stays until the copy is finished; else empty
 }
 

@@ -87,6 +87,7 @@ type Recorder struct {
 	clock            func(mono time.Duration) (t time.Time, trusted bool) // nil: none
 	requestKey       func()                                               // nil: nobody to ask
 	onEvent          func(EventChange)                                    // nil: nobody listens
+	track            TrackOf                                              // nil: nobody to ask
 
 	wake chan struct{} // one token: the worker has something to look at
 	lost chan struct{} // one token: CameraLost was called

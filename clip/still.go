@@ -77,7 +77,7 @@ func (w *worker) saveStill(st still, f *video.Frame, data []byte) {
 	m := w.media(st.kind, f.Mono, st.mode)
 	e := st.event
 	if e != nil {
-		m.Event = e.id
+		m.Event, m.Track = e.id, w.r.trackOf(e, f.Mono, f.Mono)
 	}
 	if err := w.save(m, data); err != nil {
 		w.spoolError(err)

@@ -310,6 +310,11 @@ func (w *worker) close(e *event, next time.Duration) {
 	}
 	defer c.poster.release()
 	w.poster(e, c) // first: it is small, and says what the clip shows
+	if d, ok := c.rec.(describer); ok {
+		if t := w.r.trackOf(e, c.start, c.last); t != nil {
+			d.Describe(t)
+		}
+	}
 	err := c.finish(next)
 	w.file = nil
 	w.r.setRecording(false)

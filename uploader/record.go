@@ -28,6 +28,7 @@ type record struct {
 	Mode     camio.UploadMode `json:"mode,omitempty"`   //
 	Rotation int              `json:"rotation"`         //
 	Event    string           `json:"event,omitempty"`  //
+	Track    *camio.Track     `json:"track,omitempty"`  // of a clip, it comes with the second part
 	Source   string           `json:"source,omitempty"` // the file that this is a copy of
 	Boot     string           `json:"boot"`             // the boot whose monotonic clock Mono is on
 	Mono     time.Duration    `json:"mono_ns"`          // of the first picture
@@ -43,7 +44,7 @@ type record struct {
 func newRecord(m camio.Media) record {
 	return record{
 		Camera: m.Camera, CameraID: m.CameraID, Kind: m.Kind, Mode: m.Mode,
-		Rotation: m.Rotation, Event: m.Event, Mono: m.Mono, Length: m.Length, Source: m.Source,
+		Rotation: m.Rotation, Event: m.Event, Track: m.Track, Mono: m.Mono, Length: m.Length, Source: m.Source,
 	}
 }
 
@@ -54,7 +55,7 @@ func (r *record) finished() bool { return len(r.SHA256) > 0 }
 func (r *record) upload() camio.Upload {
 	u := camio.Upload{
 		Camera: r.Camera, Name: r.Name, CameraID: r.CameraID, Mode: r.Mode, Type: camio.Motion,
-		Rotation: r.Rotation, ContentType: r.Kind.ContentType(), Size: r.Size, SHA256: r.SHA256,
+		Rotation: r.Rotation, ContentType: r.Kind.ContentType(), Size: r.Size, SHA256: r.SHA256, Track: r.Track,
 	}
 	if r.Kind == camio.KindHeartbeat {
 		u.Type = camio.Heartbeat

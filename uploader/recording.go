@@ -37,9 +37,12 @@ func newRecording(s *Spool, rec record, f *os.File) *Recording {
 func (r *Recording) Media() camio.Media {
 	return camio.Media{
 		Camera: r.rec.Camera, CameraID: r.rec.CameraID, Kind: r.rec.Kind, Mode: r.rec.Mode,
-		Mono: r.rec.Mono, Rotation: r.rec.Rotation, Event: r.rec.Event, Length: r.rec.Length, Source: r.rec.Source,
+		Mono: r.rec.Mono, Rotation: r.rec.Rotation, Event: r.rec.Event, Track: r.rec.Track, Length: r.rec.Length, Source: r.rec.Source,
 	}
 }
+
+// Describe replaces what is said of the motion in it, until Finish. The recording keeps t.
+func (r *Recording) Describe(t *camio.Track) { r.rec.Track = t }
 
 // Write appends after the last Write.
 func (r *Recording) Write(b []byte) (int, error) {

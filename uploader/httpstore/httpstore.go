@@ -192,6 +192,7 @@ func (s *Store) request(ctx context.Context, it uploader.Item, token camio.Secre
 	if len(it.SHA256) > 0 {
 		camio.SetDigest(req.Header, it.SHA256)
 	}
+	camio.SetTrack(req.Header, it.Track)
 	return req, nil
 }
 
