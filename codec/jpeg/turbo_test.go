@@ -34,6 +34,9 @@ func turboComparer(tb testing.TB) func(*testing.T, *video.Plane, []byte) {
 	var want video.Plane
 	return func(t *testing.T, got *video.Plane, data []byte) {
 		t.Helper()
+		if w, h, _ := Size(data); w <= 4 && h <= 4 {
+			return // TurboJPEG takes the largest scale that gives the size asked for: a quarter is of that size too
+		}
 		want.Resize(got.Width, got.Height)
 		data, err := Repair(nil, data) // TurboJPEG keeps the Huffman tables of the picture before
 		if err != nil || turbo.Luma(&want, data) != nil {

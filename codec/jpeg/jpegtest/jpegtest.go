@@ -33,7 +33,7 @@ type Turbo struct{ handle C.tjhandle }
 // NewTurbo returns a decoder.
 func NewTurbo() *Turbo { return &Turbo{C.tjInitDecompress()} }
 
-// Luma decodes into dst, which has the right size already.
+// Luma decodes into dst, which has the right size already. Pictures of up to 4x4 come at another scale, of the same size.
 func (t *Turbo) Luma(dst *video.Plane, data []byte) error {
 	switch C.luma(t.handle, (*C.uchar)(unsafe.SliceData(data)), C.ulong(len(data)),
 		(*C.uchar)(unsafe.SliceData(dst.Pix)), C.int(dst.Width), C.int(dst.Height)) {
