@@ -39,26 +39,28 @@ func (p *part) recordings(ctx context.Context, o *options) error {
 			truths = append(truths, t)
 		}
 	}
-	return p.all(ctx, len(truths), func(ctx context.Context, i int) (*scenes.Truth, []motion.Interval, error) {
-		found, err := o.found(ctx, filepath.Join(o.clips, truths[i].Clip))
-		return truths[i], found, err
+	return p.all(ctx, len(truths), func(ctx context.Context, i int) (*scenes.Truth, *seen, error) {
+		got, err := o.found(ctx, filepath.Join(o.clips, truths[i].Clip))
+		return truths[i], got, err
 	})
 }
 
 // found runs the detector over a recording: as camward detect does, or over what was kept of it.
-func (o *options) found(ctx context.Context, clip string) ([]motion.Interval, error) {
-	if o.planes != "" {
-		f, err := o.recording(ctx, clip)
-		if err != nil {
-			return nil, err
-		}
-		return detect(f)
+func (o *options) found(ctx context.Context, clip string) (*seen, error) {
+	f, err := o.recording(ctx, clip)
+	if err != nil {
+		return nil, err
+	}
+	got, err := detect(f.as(o.condition))
+	if err != nil || o.planes != "" || o.many {
+		return got, err
 	}
 	d, err := agent.Detect(ctx, agent.DefaultCamera(), clip, nil)
 	if err != nil {
 		return nil, err
 	}
-	return d.Intervals, nil
+	got.intervals = d.Intervals
+	return got, nil
 }
 
 // fewestHeld scenes are summed, or the sum would tell about single ones.
@@ -76,19 +78,19 @@ func (p *part) rendered(ctx context.Context, o *options, all []scenes.Scene) err
 		p.Absent = fmt.Sprintf("the sum of %d scenes would tell of single ones", len(list))
 		return nil
 	}
-	return p.all(ctx, len(list), func(ctx context.Context, i int) (*scenes.Truth, []motion.Interval, error) {
+	return p.all(ctx, len(list), func(ctx context.Context, i int) (*scenes.Truth, *seen, error) {
 		truth := list[i].Truth(o.width, o.height, o.rate)
 		f, err := o.scene(ctx, list[i])
 		if err != nil {
 			return nil, nil, err
 		}
-		found, err := detect(f)
-		return &truth, found, err
+		got, err := detect(f.thin(o.condition.cut, o.condition.each, 0))
+		return &truth, got, err
 	})
 }
 
 // all fills the table, as many clips at a time as there are processors.
-func (p *part) all(ctx context.Context, n int, one func(context.Context, int) (*scenes.Truth, []motion.Interval, error)) error {
+func (p *part) all(ctx context.Context, n int, one func(context.Context, int) (*scenes.Truth, *seen, error)) error {
 	p.Rows = make([]row, n)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -97,15 +99,17 @@ func (p *part) all(ctx context.Context, n int, one func(context.Context, int) (*
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			truth, found, err := one(ctx, i)
+			truth, got, err := one(ctx, i)
 			if err != nil {
 				return err
 			}
 			r := row{Clip: truth.Clip, Family: truth.Family}
-			for _, f := range found {
+			for _, f := range got.intervals {
 				r.Intervals = append(r.Intervals, interval{f.Start.Seconds(), f.End.Seconds()})
 			}
 			r.Tally = compare(truth, r.Intervals)
+			r.Found = onTime(truth, r.Intervals)
+			r.Named, r.FalseNames = judge(truth, got.scenes)
 			p.Rows[i] = r
 			return nil
 		})
@@ -113,22 +117,35 @@ func (p *part) all(ctx context.Context, n int, one func(context.Context, int) (*
 	return g.Wait()
 }
 
+// What the detector made of a film.
+type seen struct {
+	intervals []motion.Interval
+	scenes    []told
+}
+
 // detect runs the detector, with a camera's defaults, over a film.
-func detect(f *film) (found []motion.Interval, err error) {
+func detect(f *film) (*seen, error) {
 	det, err := motion.New(agent.DefaultCamera().Motion)
 	if err != nil {
 		return nil, err
 	}
-	var join motion.Joiner
+	var (
+		join motion.Joiner
+		got  seen
+	)
 	keep := func(iv motion.Interval, ok bool) {
 		if ok {
-			found = append(found, iv)
+			got.intervals = append(got.intervals, iv)
 		}
 	}
 	for i, at := range f.stamps {
 		luma := f.plane(i)
-		keep(join.Add(at, det.Step(at, &luma)))
+		d := det.Step(at, &luma)
+		if d.Scene != motion.SceneNone {
+			got.scenes = append(got.scenes, told{at.Seconds(), d.Scene.String()})
+		}
+		keep(join.Add(at, d))
 	}
 	keep(join.Flush())
-	return found, nil
+	return &got, nil
 }

@@ -117,15 +117,40 @@ func (o *options) watch(ctx context.Context, s scenes.Scene) ([]byte, error) {
 	if o.planes == "" {
 		return o.render(ctx, s)
 	}
-	kept := filepath.Join(o.planes, fmt.Sprintf("%s-%dx%d-%g.v%d", s.Name, o.width, o.height, o.rate, scenes.Version))
-	planes, err := os.ReadFile(kept)
+	planes, err := os.ReadFile(o.kept(s, o.rate))
 	if !errors.Is(err, os.ErrNotExist) {
 		return planes, err
+	}
+	for _, more := range []int{60, 30} { // pictures don't depend on each other
+		n := more / max(int(o.rate), 1)
+		if n < 2 || float64(n)*o.rate != float64(more) {
+			continue
+		}
+		if planes, err = os.ReadFile(o.kept(s, float64(more))); err == nil {
+			return every(planes, n, (o.width+7)/8*((o.height+7)/8)), nil
+		}
 	}
 	if planes, err = o.render(ctx, s); err != nil {
 		return nil, err
 	}
-	return planes, atomicfile.Write(kept, planes, 0o644)
+	return planes, atomicfile.Write(o.kept(s, o.rate), planes, 0o644)
+}
+
+// kept is the file with the planes of a scene at a rate.
+func (o *options) kept(s scenes.Scene, rate float64) string {
+	quality := ""
+	if o.quality > 0 {
+		quality = fmt.Sprintf("-q%d", o.quality)
+	}
+	return filepath.Join(o.planes, fmt.Sprintf("%s-%dx%d-%g%s.v%d", s.Name, o.width, o.height, rate, quality, scenes.Version))
+}
+
+// every takes each n-th plane of a size, from the first on.
+func every(planes []byte, n, size int) (out []byte) {
+	for i := 0; i+size <= len(planes); i += n * size {
+		out = append(out, planes[i:][:size]...)
+	}
+	return out
 }
 
 func (o *options) render(ctx context.Context, s scenes.Scene) ([]byte, error) {
@@ -141,6 +166,9 @@ func (o *options) render(ctx context.Context, s scenes.Scene) ([]byte, error) {
 	for p, ok := r.Next(); ok; p, ok = r.Next() {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if o.quality > 0 {
+			p.Quality = o.quality
 		}
 		data, err := r.JPEG(p)
 		if err != nil {

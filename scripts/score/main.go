@@ -1,6 +1,7 @@
 // Command score measures the detector, with its defaults, on recordings with truth and on rendered scenes.
 //
 //	go run ./scripts/score [-json] [-size 640x480] [-rate 10] [-only REGEXP] [-planes DIR] [-reveal]
+//	go run ./scripts/score -matrix [-sizes LIST] [-rates LIST] [-qualities LIST] [-cross] [-planes DIR]
 //
 // Three tables: the open recordings beside the checkout (../shared/motion-clips; CAMWARD_SHARED names another place for ../shared), the
 // scenes for tuning, and the held scenes. Of the latter only the sum is told, since who reads single ones begins to tune on them;
@@ -11,7 +12,11 @@
 // An event counts as on time when something is detected from 0.5 s before its start to 1 s after it (or what the truth allows); late
 // when only after that. False are detections outside the events, but for 0.5 s before and 2 s after each, the stretches to ignore
 // and the first 2 s of a clip: one for each 10 s begun, shorter than 0.2 s only as time. F1 is of events on time, missed and
-// false; covered is the share of the events' time in which something was detected.
+// false; covered is the share of the events' time in which something was detected. The last table holds the names of scene changes against
+// the truth.
+//
+// -matrix measures again under other sizes, rates, JPEG qualities, with pictures dropped, and begun later. Scenes are rendered so; of recordings the planes are
+// averaged and dropped.
 package main
 
 import (
@@ -27,8 +32,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"camward/scripts/scenes"
 )
 
 type options struct {
@@ -39,6 +42,12 @@ type options struct {
 	only          *regexp.Regexp
 	planes        string
 	clips         string
+
+	many                    bool // the matrix
+	cross                   bool
+	sizes, rates, qualities string
+	condition               condition
+	quality                 int // of JPEG; 0 is what a scene has
 }
 
 func main() {
@@ -49,6 +58,11 @@ func main() {
 	flag.StringVar(&o.planes, "planes", "", "keep what the detector sees in this `folder`, and take it from there")
 	size := flag.String("size", "640x480", "size of the scenes")
 	only := flag.String("only", "", "only clips and scenes whose name matches this `expression`")
+	flag.BoolVar(&o.many, "matrix", false, "print the sums under many conditions")
+	flag.StringVar(&o.sizes, "sizes", "1920x1080,1280x720,640x480,320x240,160x120", "of the matrix")
+	flag.StringVar(&o.rates, "rates", "60,30,15,10,5,2,1", "of the matrix")
+	flag.StringVar(&o.qualities, "qualities", "95,80,60,40", "of JPEG, of the matrix")
+	flag.BoolVar(&o.cross, "cross", false, "in the matrix every size at every rate")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -67,9 +81,11 @@ func shared() string {
 }
 
 func run(ctx context.Context, o options, size, only string, w io.Writer) (err error) {
-	if n, err := fmt.Sscanf(size, "%dx%d", &o.width, &o.height); n != 2 || err != nil {
-		return fmt.Errorf("-size %s is not WIDTHxHEIGHT", size)
+	wh, err := parseSize(size)
+	if err != nil {
+		return fmt.Errorf("-size: %w", err)
 	}
+	o.width, o.height = wh[0], wh[1]
 	if o.only, err = regexp.Compile(only); err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
@@ -79,14 +95,12 @@ func run(ctx context.Context, o options, size, only string, w io.Writer) (err er
 		}
 	}
 	began := time.Now()
-	parts := []*part{{Name: "open"}, {Name: string(scenes.Tune)}, {Name: string(scenes.Held), secret: !o.reveal}}
-	if err := parts[0].recordings(ctx, &o); err != nil {
-		return err
+	if o.many {
+		return o.matrix(ctx, w)
 	}
-	for _, p := range parts[1:] {
-		if err := p.rendered(ctx, &o, scenes.Of(scenes.Split(p.Name))); err != nil {
-			return err
-		}
+	parts, err := o.measure(ctx)
+	if err != nil {
+		return err
 	}
 	if o.json {
 		return json.NewEncoder(w).Encode(report(parts))
@@ -95,6 +109,7 @@ func run(ctx context.Context, o options, size, only string, w io.Writer) (err er
 		p.print(w)
 	}
 	summary(w, parts)
+	printNames(w, parts)
 	fmt.Fprintf(w, "\nscenes at %dx%d, %g pictures a second; %.0f s\n", o.width, o.height, o.rate, time.Since(began).Seconds())
 	return nil
 }
@@ -113,6 +128,10 @@ type row struct {
 	Family    string // of a scene
 	Intervals []interval
 	Tally     tally
+	Found     []bool // of each event, whether on time
+
+	Named      []verdict // of each scene change
+	FalseNames []told
 }
 
 func (p *part) sum() (t tally) {
@@ -136,9 +155,11 @@ func report(parts []*part) map[string]any {
 			}
 			c := figures(r.Tally)
 			c["clip"], c["intervals"] = r.Clip, r.Intervals
+			c["scene_changes"], c["false_names"] = r.Named, r.FalseNames
 			clips = append(clips, c)
 		}
 		one["clips"], one["number"] = clips, len(p.Rows)
+		one["scene_changes"], _ = p.namings()
 		out[p.Name] = one
 	}
 	return out

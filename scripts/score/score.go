@@ -76,6 +76,18 @@ func compare(truth *scenes.Truth, found []interval) (t tally) {
 	return t
 }
 
+// onTime tells of each event whether it was found on time.
+func onTime(truth *scenes.Truth, found []interval) []bool {
+	found = tidy(found, truth.Duration)
+	list := make([]bool, len(truth.Events))
+	for i, e := range truth.Events {
+		var t tally
+		t.find(e, found)
+		list[i] = t.OnTime > 0
+	}
+	return list
+}
+
 // tidy gives what was detected within the clip, no interval of no length, sorted, what touches joined.
 func tidy(found []interval, duration float64) []interval {
 	var out []interval

@@ -205,10 +205,11 @@ func TestKeptRecordingsGiveTheSameScore(t *testing.T) {
 			dir = o.planes
 		}
 		o.planes = dir
-		var err error
-		if got[i], err = o.found(t.Context(), filepath.Join(o.clips, clip)); err != nil {
+		found, err := o.found(t.Context(), filepath.Join(o.clips, clip))
+		if err != nil {
 			t.Fatal(err)
 		}
+		got[i] = found.intervals
 	}
 	for i, how := range []string{"as camward detect does", "by planes", "by kept planes"} {
 		if len(got[i]) != len(got[0]) || len(got[i]) == 0 {
@@ -232,5 +233,104 @@ func TestKeptPlanesThatAreCutOffAreNotUsed(t *testing.T) {
 	}
 	if got, err := unpack(whole); err != nil || len(got.stamps) != 2 {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestScoreIsTakenUnderOtherConditions(t *testing.T) {
+	var out bytes.Buffer
+	o := options{clips: t.TempDir(), rate: 4, many: true, sizes: "80x60", rates: "2", qualities: "50", planes: t.TempDir()}
+	if err := run(context.Background(), o, "64x48", "^car-pass-", &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"base", "80x60", "2/s", "JPEG quality 50", "one picture of 2", "first 7 pictures cut"} {
+		if !strings.Contains(out.String(), "\n"+want+" ") {
+			t.Errorf("no line %q in\n%s", want, out.String())
+		}
+	}
+	if !strings.Contains(out.String(), "| held") || strings.Count(out.String(), "%") < 9 {
+		t.Errorf("got\n%s", out.String())
+	}
+}
+
+func TestFilmIsThinnedToARateAndFromTheStart(t *testing.T) {
+	f := &film{width: 1, height: 1}
+	for i := range 30 {
+		f.stamps, f.pix = append(f.stamps, time.Duration(i)*time.Second/15), append(f.pix, byte(i))
+	}
+	tests := []struct {
+		name      string
+		cut, each int
+		rate      float64
+		want      []byte
+	}{
+		{name: "a third of the rate", rate: 5, want: []byte{0, 3, 6, 9, 12, 15, 18, 21, 24, 27}},
+		{name: "a rate that doesn't divide it", rate: 2, want: []byte{0, 8, 15, 23}},
+		{name: "a higher rate", cut: 28, rate: 20, want: []byte{28, 29}},
+		{name: "each tenth after the first three", cut: 3, each: 10, want: []byte{3, 13, 23}},
+	}
+	for _, tt := range tests {
+		got := f.thin(tt.cut, tt.each, tt.rate)
+		if !bytes.Equal(got.pix, tt.want) {
+			t.Errorf("%s: got %d, want %d", tt.name, got.pix, tt.want)
+		}
+		if got.stamps[0] != f.stamps[tt.want[0]] {
+			t.Errorf("%s: the first stamp is %v, want %v", tt.name, got.stamps[0], f.stamps[tt.want[0]])
+		}
+	}
+}
+
+func TestResizedPlanesKeepTheirMeanAndPlaces(t *testing.T) {
+	f := &film{width: 8, height: 6, stamps: []time.Duration{0}}
+	for y := range 6 {
+		for x := range 8 {
+			f.pix = append(f.pix, byte(40+10*x+5*y))
+		}
+	}
+	for _, width := range []int{4, 5, 8, 16, 21} {
+		g := f.resize(width)
+		if want := (6*width + 4) / 8; g.width != width || g.height != want || len(g.pix) != width*want {
+			t.Fatalf("width %d: got %dx%d with %d samples", width, g.width, g.height, len(g.pix))
+		}
+		sum := 0
+		for _, v := range g.pix {
+			sum += int(v)
+		}
+		if mean := float64(sum) / float64(len(g.pix)); math.Abs(mean-87.5) > 1 {
+			t.Errorf("width %d: the mean is %.1f, want 87.5", width, mean)
+		}
+		left, right := float64(g.pix[0]), float64(g.pix[width-1])
+		if d := right - left; d < 50 || d > 71 {
+			t.Errorf("width %d: from left to right %.0f, want about 70", width, d)
+		}
+	}
+}
+
+func TestSceneChangesAreJudgedByTheFirstNameTold(t *testing.T) {
+	change := func(kind string, from, to float64) []scenes.Stretch {
+		return []scenes.Stretch{{Kind: kind, Start: from, End: to}}
+	}
+	tests := []struct {
+		name    string
+		changes []scenes.Stretch
+		told    []told
+		want    verdict
+		others  int
+	}{
+		{name: "right", changes: change("light", 10, 11), told: []told{{12, "light"}, {13, "moved"}}, want: verdict{"light", "light"}},
+		{name: "wrong", changes: change("moved", 10, 11), told: []told{{12, "infra-red"}}, want: verdict{"moved", "infra-red"}},
+		{name: "not at all", changes: change("moved", 10, 11), want: verdict{"moved", ""}},
+		{name: "too late, and so false", changes: change("black", 10, 30), told: []told{{20, "black"}}, want: verdict{"black", ""}, others: 1},
+		{name: "frozen is told later", changes: change("frozen", 10, 30), told: []told{{20.5, "frozen"}}, want: verdict{"frozen", "frozen"}},
+		{name: "the end of it counts neither way", changes: change("covered", 10, 20), told: []told{{11, "black"}, {22, "light"}}, want: verdict{"covered", "black"}},
+	}
+	for _, tt := range tests {
+		each, others := judge(&scenes.Truth{Source: "rendered", Changes: tt.changes}, tt.told)
+		if len(each) != 1 || each[0] != tt.want || len(others) != tt.others {
+			t.Errorf("%s: got %+v and %v", tt.name, each, others)
+		}
+	}
+	recording := scenes.Truth{Source: "real", Nuisance: change("light_step", 10, 10.3)}
+	if each, _ := judge(&recording, []told{{12, "light"}}); len(each) != 1 || !each[0].right() {
+		t.Errorf("a recording's light: %+v", each)
 	}
 }
