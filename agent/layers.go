@@ -147,9 +147,11 @@ func (d *decoder) list(n ast.Node, v reflect.Value, key string) {
 }
 
 func (d *decoder) leaf(n ast.Node, v reflect.Value, key string) {
-	if err := yaml.NodeToValue(n, v.Addr().Interface(), yaml.Strict()); err != nil {
-		d.fault(n, key, "%s", oneLine(err))
-		return
+	if s, ok := n.(*ast.StringNode); !ok || !setPercent(v, s.Value) {
+		if err := yaml.NodeToValue(n, v.Addr().Interface(), yaml.Strict()); err != nil {
+			d.fault(n, key, "%s", wanted(v, n.GetToken().Value, err))
+			return
+		}
 	}
 	d.origin[key] = fmt.Sprintf("%s:%d", d.name, n.GetToken().Position.Line)
 }
@@ -262,15 +264,22 @@ func (c *Loaded) set(key, text, origin string) error {
 	if strings.HasPrefix(key, fmt.Sprintf("cameras[%d].", len(c.Cameras))) {
 		appendElement(reflect.ValueOf(&c.Cameras).Elem())
 	}
+	if list, ok := c.listOf(key); ok {
+		return c.setList(list, key, text, origin)
+	}
 	for _, l := range c.leaves() {
 		if l.key != key {
 			continue
+		}
+		if setPercent(l.v, text) {
+			c.origin[key] = origin
+			return nil
 		}
 		if l.v.Kind() == reflect.String { // "123" and "yes" stay text
 			text = strconv.Quote(text)
 		}
 		if err := yaml.Unmarshal([]byte(text), l.v.Addr().Interface()); err != nil {
-			return fmt.Errorf("%s: %s (%s)", key, oneLine(err), origin)
+			return fmt.Errorf("%s: %s (%s)", key, wanted(l.v, text, err), origin)
 		}
 		c.origin[key] = origin
 		return nil

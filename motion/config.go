@@ -74,15 +74,23 @@ func (c Config) leastCells(t *tuning, cols, rows int) int {
 	return max(t.minCells, int(c.MinArea*float64(cols*rows)+0.5))
 }
 
-// Reach says why nothing could ever count in pictures of the given size, in pixels or of the planes: the polygons leave too
-// few of the cells that such pictures are divided into. The settings must be valid.
+// Reach says why nothing could ever count in pictures of the given size, in pixels or of the planes: no connected part of the picture that
+// Include and Exclude leave has as many of the cells that such pictures are divided into as MinArea wants. The settings must be valid.
 func (c Config) Reach(width, height int) error {
 	var g grid
 	g.fit(max(width, 1), max(height, 1))
 	t := defaultTuning()
-	left, least := maskOf(c.Include, c.Exclude, g.cols, g.rows).count(), c.leastCells(&t, g.cols, g.rows)
+	least := c.leastCells(&t, g.cols, g.rows)
+	var parts labeller
+	parts.label(maskOf(c.Include, c.Exclude, g.cols, g.rows), &mask{}, g.rows)
+	left := 0
+	for b := range parts.all() {
+		left = max(left, int(b.cells))
+	}
 	if left < least {
-		return fmt.Errorf("nothing could count as motion: the polygons leave %d of the %d cells of the picture, and the smallest part that counts has %d", left, g.cols*g.rows, least)
+		all := float64(g.cols * g.rows)
+		return fmt.Errorf("nothing could count as motion: the largest connected part that the polygons leave has %d of the picture's %.0f cells (%.2g %%), and the smallest that counts has %d (%.2g %%): lower motion.min_area, or let motion.include and motion.exclude leave more",
+			left, all, 100*float64(left)/all, least, 100*float64(least)/all)
 	}
 	return nil
 }
