@@ -33,10 +33,14 @@ type Job struct {
 	Files  map[string][]byte // programs and data, put at /job/NAME
 	Share  string            // folder of the host, read and write, seen as /share
 	MemMiB int               // 512 if 0
-	CPUs   int               // 2 if 0
+	CPUs   int               // 2 if 0; 1 with Count
+	Count  bool              // the guest's clock counts instructions, each InstructionTime, instead of time
 	// Forward are TCP ports of the guest by the port of the host's loopback that leads there.
 	Forward map[int]int
 }
+
+// InstructionTime is how far the guest's clock goes with each instruction of a Job with Count, whatever the machine beneath does.
+const InstructionTime = 2 * time.Nanosecond // -icount shift=1: 2^1 ns
 
 // Boot starts the guest, copies its console to w and returns the job's exit code. It ends the
 // guest when ctx ends; a deadline on ctx is wise, since an emulated guest may hang.
@@ -82,6 +86,9 @@ func (i Image) run(ctx context.Context, job Job, initrd string, w io.Writer) err
 		"-netdev", "user,id=net"+job.forwards(), "-device", "virtio-net-device,netdev=net",
 		"-fsdev", "local,id=share,security_model=none,path="+job.Share,
 		"-device", "virtio-9p-device,fsdev=share,mount_tag=share")
+	if job.Count {
+		args = append(args, "-icount", "shift=1,sleep=off", "-smp", "1")
+	}
 	cmd := exec.CommandContext(ctx, i.qemu[0], args...)
 	cmd.Stdout, cmd.Stderr = w, w
 	cmd.WaitDelay = 5 * time.Second

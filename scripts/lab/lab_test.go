@@ -89,12 +89,16 @@ func TestWhatTheCameraShowedIsInTheCloud(t *testing.T) {
 // boot runs the job and fails with the guest's own words if it fails.
 func boot(t *testing.T, m Machine, job Job) {
 	t.Helper()
+	bootWithin(t, 6*time.Minute, m, job)
+}
+
+func bootWithin(t *testing.T, limit time.Duration, m Machine, job Job) {
+	t.Helper()
 	img, err := Prepare(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var console bytes.Buffer
-	const limit = 6 * time.Minute
 	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("no end within %v", limit))
 	defer cancel()
 	code, err := img.Boot(ctx, job, &console)
