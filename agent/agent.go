@@ -42,6 +42,7 @@ type Agent struct {
 	id       board.Identity
 	clock    *uploader.SystemClock
 	spool    *lateSpool
+	traces   *traceStore
 	encode   h264.Factory
 	cameras  []*pipeline
 	folders  []*dropfolder.Watcher
@@ -80,6 +81,7 @@ func New(cfg *Loaded, version string, log *zap.Logger) (*Agent, error) {
 	}
 	a.uploads = newUploads(a.id.MAC, log)
 	a.spool = newLateSpool(cfg, a.uploads, a.clock, log)
+	a.traces = newTraceStore(cfg.Traces, cfg.StateDir, a.clock.Wall, log)
 	if err := a.newCameras(); err != nil {
 		return nil, err
 	}
@@ -129,6 +131,7 @@ func (a *Agent) newCameras() error {
 		if err != nil {
 			return fmt.Errorf("camera %s: %w", c.Name, err)
 		}
+		p.traces = newTraceKeeper(c.Name, a.cfg.Traces.Last, a.traces.take)
 		p.recorder.SetEncoder(a.encode)
 		p.recorder.SetClock(a.clock.Wall)
 		p.recorder.SetKeyRequest(p.RequestKey)
@@ -170,6 +173,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		g.Go(func() error { return p.Run(ctx) })
 	}
 	a.watchFolders(keep)
+	keep("traces", a.traces.Run)
 	keep("uploader", a.spool.Run)
 	keep("poll", a.poller.Run)
 	keep("release", a.watchRelease)
@@ -183,6 +187,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.watchdog.Run(ctx) })
 	keep("web", a.web.Run)
 	err := g.Wait()
+	a.traces.drain()
 	if err := a.spool.Close(); err != nil {
 		a.log.Warn("spool not closed", zap.Error(err))
 	}

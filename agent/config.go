@@ -43,9 +43,10 @@ type Config struct {
 	// (such as a maker prints on the label), an absolute path is a file with it in the first line.
 	FirstPassword string `yaml:"first_password"`
 	// MDNS announces camward-<last six digits of the MAC>.local and the page in the local network.
-	MDNS      bool        `yaml:"mdns"`
-	Schedules Schedules   `yaml:"schedules"` // hours that a command may restrict recording to
-	Board     BoardConfig `yaml:"board"`
+	MDNS      bool         `yaml:"mdns"`
+	Schedules Schedules    `yaml:"schedules"` // hours that a command may restrict recording to
+	Board     BoardConfig  `yaml:"board"`
+	Traces    TracesConfig `yaml:"traces"` // of how the detector decided
 	// Memory is what the agent may use of it, a goal for the garbage collector: 24MiB and more; 0, the default, is a quarter of what the
 	// machine or the control group has, 32MiB to 256MiB.
 	Memory uploader.Bytes `yaml:"memory"`
@@ -126,6 +127,7 @@ func DefaultConfig() Config {
 		Live:     live.Default(),
 		Board:    BoardConfig{Time: followTime, Watchdog: board.DefaultWatchdog()},
 		MQTT:     mqtt.Default(),
+		Traces:   TracesConfig{Last: 5 * time.Minute, MaxBytes: 8 * uploader.MiB},
 		StateDir: "/var/lib/camward",
 		Listen:   web.Default().Listen,
 
@@ -169,6 +171,7 @@ func (c Config) Validate() error {
 		c.Spool.Validate(),
 		c.Live.Validate(),
 		c.MQTT.Validate(),
+		c.Traces.Validate(),
 		c.validateListen(),
 		c.Schedules.validate(),
 		c.Board.Validate(),

@@ -42,6 +42,7 @@ type pipeline struct {
 	config   motion.Config // of the detector
 	overlay  *overlay
 	recorder *clip.Recorder
+	traces   *traceKeeper // nil: none are kept
 	log      *zap.Logger
 
 	looked   atomic.Int64                  // Mono of the last picture that the detector had, in ns
@@ -174,6 +175,7 @@ func (p *pipeline) alive() error {
 func (p *pipeline) detect(ctx context.Context) error {
 	sub := p.small.Subscribe(queueDetect, detectDepth)
 	defer sub.Close()
+	defer p.traces.end()
 	var (
 		luma lumaReader
 		said time.Duration // when an unreadable picture was last logged
@@ -228,7 +230,8 @@ func (p *pipeline) decide(f *video.Frame, plane *video.Plane) {
 	d := p.detector.Step(f.Mono, plane)
 	p.overlay.seen(p.detector, f.Mono, d)
 	wanted := p.schedule.Load().open(time.Now())
-	p.recorder.Observe(f, d.Moving && wanted, d.Score)
+	event := p.recorder.Observe(f, d.Moving && wanted, d.Score)
+	p.traces.seen(p.detector, &p.config, f, plane, event)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := &p.motion

@@ -116,6 +116,7 @@ func (a *Agent) newServer(cfg web.Config, password *web.Password) (*web.Server, 
 	s.Handle("GET /api/status", status)
 	s.HandleControl("GET "+controlStatus, status)
 	a.spoolRoutes(s)
+	a.traceRoutes(s)
 	a.commandRoutes(s)
 	a.viewRoutes(s)
 	a.liveRoutes(s)

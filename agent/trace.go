@@ -48,11 +48,18 @@ type TraceSettings struct {
 	MinDuration float64          `json:"min_duration_s"`
 	Include     []motion.Polygon `json:"include,omitempty"`
 	Exclude     []motion.Polygon `json:"exclude,omitempty"`
+	Zones       []motion.Zone    `json:"zones,omitempty"`
 }
 
 // SettingsOf is c as a trace file has it.
 func SettingsOf(c motion.Config) TraceSettings {
-	return TraceSettings{float64(c.MinArea), c.MinContrast, c.MinDuration.Seconds(), c.Include, c.Exclude}
+	return TraceSettings{c.MinArea, c.MinContrast, c.MinDuration.Seconds(), c.Include, c.Exclude, c.Zones}
+}
+
+// config is the reverse of SettingsOf. It may come from anybody, so it is not valid.
+func (s TraceSettings) config() motion.Config {
+	return motion.Config{Include: s.Include, Exclude: s.Exclude, Zones: s.Zones, MinArea: s.MinArea, MinContrast: s.MinContrast,
+		MinDuration: time.Duration(max(0, min(s.MinDuration, 1e6)) * float64(time.Second))}
 }
 
 // A TraceWriter writes a trace file. Begin comes first. Not safe for concurrent use.
@@ -245,17 +252,21 @@ func ReadTraces(r io.Reader) (all []Traced, err error) {
 	}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 4096), maxTraceLine)
-	n, traces, pictures := 0, 0, 0
+	n, pictures := 0, 0
+	var broken error // of the line before, which may be where the file was cut
 	for lines.Scan() {
+		if broken != nil {
+			return all, fmt.Errorf("line %d: %w", n, broken)
+		}
 		if n++; len(lines.Bytes()) == 0 {
 			continue
 		}
-		if all, err = addLine(all, lines.Bytes()); err != nil {
+		if all, err = addLine(all, lines.Bytes(), &pictures); errors.As(err, new(*json.SyntaxError)) {
+			broken = err
+		} else if err != nil {
 			return all, fmt.Errorf("line %d: %w", n, err)
 		}
-		last := all[len(all)-1]
-		traces, pictures = traces+1, pictures+min(1, len(last.Pictures))
-		if traces > maxTraces || len(last.Pictures) > maxTracePictures {
+		if n > maxTraces || pictures > maxTracePictures {
 			return all, fmt.Errorf("line %d: more than %d traces or %d pictures", n, maxTraces, maxTracePictures)
 		}
 	}
@@ -288,7 +299,7 @@ type traceLine struct {
 	Picture   *wirePicture `json:"picture"`
 }
 
-func addLine(all []Traced, b []byte) ([]Traced, error) {
+func addLine(all []Traced, b []byte, pictures *int) ([]Traced, error) {
 	var l traceLine
 	if err := json.Unmarshal(b, &l); err != nil {
 		if len(all) == 0 {
@@ -314,6 +325,7 @@ func addLine(all []Traced, b []byte) ([]Traced, error) {
 	}
 	t := &all[len(all)-1]
 	if l.Picture != nil {
+		*pictures++
 		p, err := l.Picture.picture(t.Mono)
 		if err == nil {
 			t.Pictures = append(t.Pictures, p)

@@ -60,7 +60,7 @@ func (s Story) Explain(traces []Trace, misses int) []Finding {
 			found = append(found, s.relearnt(st))
 		}
 	}
-	slices.SortStableFunc(near, func(a, b Finding) int { return -compare(nearness(a.Trace), nearness(b.Trace)) })
+	slices.SortStableFunc(near, func(a, b Finding) int { return -compare(a.Trace.Nearness(), b.Trace.Nearness()) })
 	moved := slices.ContainsFunc(found, func(f Finding) bool { return f.Kind == FoundMotion })
 	for _, f := range near[:min(len(near), misses)] {
 		if !moved || f.Trace.Reason != ReasonAlone {
@@ -77,7 +77,7 @@ func (s Story) Explain(traces []Trace, misses int) []Finding {
 // Nearest gives the miss that came nearest to motion among findings; ok is false if there is none.
 func Nearest(found []Finding) (f Finding, ok bool) {
 	for _, m := range found {
-		if m.Kind == FoundMiss && (!ok || nearness(m.Trace) > nearness(f.Trace)) {
+		if m.Kind == FoundMiss && (!ok || m.Trace.Nearness() > f.Trace.Nearness()) {
 			f, ok = m, true
 		}
 	}
@@ -192,8 +192,9 @@ func beside(list []stretch, i int) bool {
 	return false
 }
 
-// nearness says how near to motion a picture came: from 2 on it moved, and was only too brief.
-func nearness(t Trace) float64 {
+// Nearness says how near to motion a picture came: 0 not at all, from 2 on something moved and was only too brief, from 4 on it is motion, and the more the
+// larger what moves.
+func (t Trace) Nearness() float64 {
 	least := float64(max(t.Least, 1))
 	switch t.Reason {
 	case ReasonBrief:
@@ -204,7 +205,9 @@ func nearness(t Trace) float64 {
 		return 0.5 + min(float64(t.Largest)/least, 1)/2.1
 	case ReasonAlone:
 		return min(float64(t.Changed)/least, 1) / 2.1
-	case ReasonNone, ReasonSkipped, ReasonStill, ReasonStart, ReasonLearning, ReasonScene, ReasonMoving, ReasonLasting:
+	case ReasonMoving:
+		return 4 + float64(t.Moved)/4096
+	case ReasonNone, ReasonSkipped, ReasonStill, ReasonStart, ReasonLearning, ReasonScene, ReasonLasting:
 		return 0
 	}
 	return 1
@@ -319,7 +322,7 @@ func (s Story) least(t Trace) string {
 func (s Story) miss(st stretch) Finding {
 	best := st.traces[0]
 	for _, t := range st.traces {
-		if nearness(t) > nearness(best) {
+		if t.Nearness() > best.Nearness() {
 			best = t
 		}
 	}
