@@ -42,6 +42,7 @@ type pipeline struct {
 	config   motion.Config // of the detector
 	overlay  *overlay
 	recorder *clip.Recorder
+	tracks   tracks       // of the recorder's events
 	traces   *traceKeeper // nil: none are kept
 	log      *zap.Logger
 
@@ -94,8 +95,11 @@ func newPipeline(c CameraConfig, cameraID string, spool clip.Spool, log *zap.Log
 	if p.detector, err = motion.New(c.Motion); err != nil {
 		return nil, err
 	}
-	p.recorder, err = clip.New(c.Clip, c.Name, cameraID, spool, log)
-	return p, err
+	if p.recorder, err = clip.New(c.Clip, c.Name, cameraID, spool, log); err != nil {
+		return nil, err
+	}
+	p.recorder.SetTracks(p.tracks.of)
+	return p, nil
 }
 
 // Run keeps the camera, its detector and its recorder going until ctx ends. The recorder is stopped last, so that
@@ -230,7 +234,7 @@ func (p *pipeline) decide(f *video.Frame, plane *video.Plane) {
 	d := p.detector.Step(f.Mono, plane)
 	p.overlay.seen(p.detector, f.Mono, d)
 	wanted := p.schedule.Load().open(time.Now())
-	event := p.recorder.Observe(f, d.Moving && wanted, d.Score)
+	event := p.tracks.add(f.Mono, d, func() string { return p.recorder.Observe(f, d.Moving && wanted, d.Score) })
 	p.traces.seen(p.detector, &p.config, f, plane, event)
 	p.mu.Lock()
 	defer p.mu.Unlock()

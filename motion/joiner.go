@@ -51,6 +51,9 @@ func (j *Joiner) Open() (Interval, bool) {
 	return open, j.busy
 }
 
+// Began is when the interval that isn't over yet began, if there is one.
+func (j *Joiner) Began() (time.Duration, bool) { return j.open.Start, j.busy }
+
 // Flush ends the open interval, if there is one, and returns it.
 func (j *Joiner) Flush() (done Interval, ok bool) {
 	done, ok = j.Open()

@@ -170,9 +170,11 @@ func TestAFinishedRecordingIsQueuedWithItsMetadata(t *testing.T) {
 	if _, err := r.WriteAt([]byte("HEADER"), 0); err != nil { // as a muxer fills in the length
 		t.Fatal(err)
 	}
-	if err := errors.Join(r.Sync(), r.Finish(12*time.Second)); err != nil {
+	r.Describe(&camio.Track{Area: 3.5, Labels: []string{"approaching"}, Boxes: []camio.TrackBox{{500, 1, 2, 3, 4}}})
+	if err := errors.Join(r.Sync(), r.Finish(12*time.Second), s.Close()); err != nil {
 		t.Fatal(err)
 	}
+	s = open(t, cfg) // all of it survives a restart
 	e, _ := s.pick(time.Now(), false)
 	it, err := s.load(e)
 	if err != nil {
@@ -185,6 +187,10 @@ func TestAFinishedRecordingIsQueuedWithItsMetadata(t *testing.T) {
 		Camera: "front", Name: "2026-11-23T13:05:07.123-0000.mp4", CameraID: "00A0B1C2D3E4", Mode: camio.UploadVideo,
 		Type: camio.Motion, Rotation: 90, VideoLength: 12 * time.Second, ContentType: "video/mp4", Size: 16, SHA256: it.SHA256,
 	}
+	if it.Track == nil || it.Track.Area != 3.5 || it.Track.Labels[0] != "approaching" || it.Track.Boxes[0] != (camio.TrackBox{500, 1, 2, 3, 4}) {
+		t.Errorf("track %+v", it.Track)
+	}
+	it.Track = nil
 	if fmt.Sprint(it.Upload) != fmt.Sprint(want) || !it.Started.Equal(epoch.Add(m.Mono)) || it.Kind != camio.KindClip {
 		t.Errorf("got %+v, %v, want %+v", it.Upload, it.Started, want)
 	}

@@ -24,6 +24,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"camward/camio"
 	"camward/uploader"
 	"camward/uploader/storetest"
 )
@@ -550,5 +551,27 @@ func TestAServerThatStoredOtherBytesIsNotBelieved(t *testing.T) {
 		if (err == nil) != ok || errors.Is(err, uploader.ErrPermanent) {
 			t.Errorf("answer %q: %v; wanted taken %v, and a refusal to be temporary", answer, err, ok)
 		}
+	}
+}
+
+func TestWhatMovedTravelsInAHeaderOfItsOwn(t *testing.T) {
+	var got []string
+	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		got = append(got, r.URL.RawQuery+" "+r.Header.Get("Camward-Motion"))
+		fmt.Fprint(w, `{"id":"1"}`)
+	}))
+	defer ts.Close()
+	store := newStore(t, config(ts.URL))
+	it := storetest.Item("front", clipName, []byte("body"))
+	for _, track := range []*camio.Track{nil, {Area: 3.5, Labels: []string{"approaching"}, Boxes: []camio.TrackBox{{500, 1, 2, 3, 4}}}} {
+		it.Track = track
+		if err := store.Put(t.Context(), it); err != nil {
+			t.Fatal(err)
+		}
+	}
+	query := it.Query()
+	if want := query.Encode(); len(got) != 2 || got[0] != want+" " || got[1] != want+` {"area":3.5,"labels":["approaching"],"boxes":[[500,1,2,3,4]]}` {
+		t.Errorf("got %q", got)
 	}
 }
