@@ -195,7 +195,7 @@ func (c Config) Validate() error {
 		if !cameraName.MatchString(cam.Name) {
 			errs = append(errs, fmt.Errorf("%s.name: %q is not a name of 1..63 letters, digits, spaces or . _ -", key, cam.Name))
 		}
-		errs = append(errs, under(key, errors.Join(cam.Config.Validate(), cam.Motion.Validate(), cam.Clip.Validate())))
+		errs = append(errs, under(key, errors.Join(cam.Config.Validate(), cam.Motion.Validate(), cam.Clip.Validate(), cam.reach())))
 	}
 	return errors.Join(errs...)
 }
