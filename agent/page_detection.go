@@ -2,8 +2,10 @@ package agent
 
 import (
 	"cmp"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"camward/motion"
@@ -13,16 +15,25 @@ import (
 const (
 	maxPolygons = 64
 	maxCorners  = 256
+	maxZoneName = 128 // bytes
 )
 
 // pageDetection is a camera's detector as the page sees it.
 type pageDetection struct {
 	Include     [][][]float64 `json:"include"`
 	Exclude     [][][]float64 `json:"exclude"`
+	Zones       []pageZone    `json:"zones"`
 	MinArea     float64       `json:"min_area"`
 	MinContrast float64       `json:"min_contrast"`
 	MinDuration int64         `json:"min_duration_ms"`
 	From        string        `json:"from"`
+}
+
+// pageZone is a part of the picture that is looked at with another sensitivity, as the page sees it.
+type pageZone struct {
+	Name        string        `json:"name"`
+	Polygons    [][][]float64 `json:"polygons"`
+	Sensitivity float64       `json:"sensitivity"`
 }
 
 // detectionRoutes show and set what counts as motion.
@@ -32,6 +43,9 @@ func (a *Agent) detectionRoutes(s pages) {
 	s.HandlePage("PUT "+path, page(a.forCamera(func(r *http.Request, i int) (any, error) {
 		cfg, err := readDetection(r)
 		if err != nil {
+			return nil, err
+		}
+		if cfg.Zones, err = a.ownZones(i, cfg); err != nil {
 			return nil, err
 		}
 		if err := a.reaches(i, cfg); err != nil {
@@ -73,7 +87,11 @@ func pageSender(r *http.Request) string {
 
 func (a *Agent) pageDetection(i int) pageDetection {
 	cfg, from := a.device.detection(i)
-	return pageDetection{corners(cfg.Include), corners(cfg.Exclude), cfg.MinArea, cfg.MinContrast, cfg.MinDuration.Milliseconds(), from}
+	zones := []pageZone{}
+	for _, z := range cfg.Zones {
+		zones = append(zones, pageZone{z.Name, corners(z.Polygons), z.Sensitivity})
+	}
+	return pageDetection{corners(cfg.Include), corners(cfg.Exclude), zones, cfg.MinArea, cfg.MinContrast, cfg.MinDuration.Milliseconds(), from}
 }
 
 func corners(list []motion.Polygon) [][][]float64 {
@@ -88,11 +106,12 @@ func corners(list []motion.Polygon) [][][]float64 {
 	return out
 }
 
-// readDetection reads all five settings.
+// readDetection reads all settings. Zones may be left out: then those of the configuration hold.
 func readDetection(r *http.Request) (cfg motion.Config, err error) {
 	var in struct {
 		Include     *[][][]float64 `json:"include"`
 		Exclude     *[][][]float64 `json:"exclude"`
+		Zones       *[]pageZone    `json:"zones"`
 		MinArea     *float64       `json:"min_area"`
 		MinContrast *float64       `json:"min_contrast"`
 		MinDuration *int64         `json:"min_duration_ms"`
@@ -113,10 +132,35 @@ func readDetection(r *http.Request) (cfg motion.Config, err error) {
 	if cfg.Exclude, err = polygons("exclude", *in.Exclude); err != nil {
 		return cfg, err
 	}
+	if in.Zones != nil {
+		if cfg.Zones, err = readZones(*in.Zones); err != nil {
+			return cfg, err
+		}
+	}
 	if faults := Faults(cfg.Validate()); len(faults) > 0 {
 		return cfg, refuse(http.StatusBadRequest, "%v", faults[0])
 	}
 	return cfg, nil
+}
+
+// readZones gives an empty list, not nil, if there is none.
+func readZones(list []pageZone) ([]motion.Zone, error) {
+	if len(list) > maxPolygons {
+		return nil, refuse(http.StatusBadRequest, "zones: there are %d; at most %d", len(list), maxPolygons)
+	}
+	out := []motion.Zone{}
+	for i, z := range list {
+		key := fmt.Sprintf("zones[%d]", i)
+		if len(z.Name) > maxZoneName {
+			return nil, refuse(http.StatusBadRequest, "%s.name: %d bytes; at most %d", key, len(z.Name), maxZoneName)
+		}
+		shapes, err := polygons(key+".polygons", z.Polygons)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, motion.Zone{Name: z.Name, Polygons: shapes, Sensitivity: z.Sensitivity})
+	}
+	return out, nil
 }
 
 func polygons(key string, list [][][]float64) (out []motion.Polygon, err error) {
@@ -137,6 +181,23 @@ func polygons(key string, list [][][]float64) (out []motion.Polygon, err error) 
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// ownZones gives zones that are not those of the configuration, and nil for those: then they follow it. It refuses settings that do not go with them.
+func (a *Agent) ownZones(i int, cfg motion.Config) ([]motion.Zone, error) {
+	configured := a.cfg.Cameras[i].Motion.Zones
+	same := cfg.Zones == nil || slices.EqualFunc(cfg.Zones, configured, func(x, y motion.Zone) bool {
+		return x.Name == y.Name && x.Sensitivity == y.Sensitivity &&
+			slices.EqualFunc(x.Polygons, y.Polygons, func(p, q motion.Polygon) bool { return slices.Equal(p, q) })
+	})
+	if !same {
+		return cfg.Zones, nil
+	}
+	cfg.Zones = configured
+	if faults := Faults(cfg.Validate()); len(faults) > 0 {
+		return nil, refuse(http.StatusBadRequest, "%v", faults[0])
+	}
+	return nil, nil
 }
 
 // reaches refuses settings by which nothing could count in the pictures that the camera gives, or is asked for.

@@ -58,6 +58,9 @@ func (d *device) effective(k kept, i int) (cfg motion.Config, from string) {
 	if set {
 		cfg, from = page.Config, fromPage
 	}
+	if cfg.Zones == nil { // the page has not set any; an empty list says that there are none
+		cfg.Zones = configured.Motion.Zones
+	}
 	if i > 0 || k.Zones == nil || set && !page.ZonesNewer {
 		return cfg, from
 	}
@@ -80,7 +83,9 @@ func silenced(z *cgi.Zones) (masks []motion.Polygon) {
 			continue
 		}
 		for _, p := range zone.Polygons {
-			masks = append(masks, motion.FromWire(p))
+			if mask := motion.FromWire(p); !motion.Flat(mask) {
+				masks = append(masks, mask)
+			}
 		}
 	}
 	return masks
@@ -221,7 +226,7 @@ func (k kept) pageStatus() (list []SettingStatus) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(k.Detection)) {
 		c := k.Detection[name]
-		add(detectionOf(name), fmt.Sprintf("%d include, %d exclude, area %g, contrast %g, duration %v", len(c.Include), len(c.Exclude), c.MinArea, c.MinContrast, c.MinDuration))
+		add(detectionOf(name), fmt.Sprintf("%d include, %d exclude, %s, area %g, contrast %g, duration %v", len(c.Include), len(c.Exclude), zoneCount(c.Zones), c.MinArea, c.MinContrast, c.MinDuration))
 	}
 	for _, name := range slices.Sorted(maps.Keys(k.Controls)) {
 		add(controlsOf(name), strings.TrimPrefix(fmt.Sprint(k.Controls[name]), "map"))
@@ -230,4 +235,12 @@ func (k kept) pageStatus() (list []SettingStatus) {
 		add(privacyOf(name), fmt.Sprintf("hidden areas: %d", len(k.Privacy[name])))
 	}
 	return list
+}
+
+// zoneCount is for the status: how many zones the page has set.
+func zoneCount(zones []motion.Zone) string {
+	if zones == nil {
+		return "zones as configured"
+	}
+	return fmt.Sprintf("%d zones", len(zones))
 }

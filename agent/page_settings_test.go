@@ -25,12 +25,62 @@ func detectionBody(include, exclude string, area, contrast float64, duration int
 	return fmt.Sprintf(`{"include":%s,"exclude":%s,"min_area":%g,"min_contrast":%g,"min_duration_ms":%d}`, include, exclude, area, contrast, duration)
 }
 
+// zoned is a body with zones too.
+func zoned(zones string) string {
+	return strings.TrimSuffix(detectionBody("[]", "[]", 0.001, 6, 300), "}") + `,"zones":` + zones + "}"
+}
+
+func TestZonesFollowTheConfigurationUntilThePageSetsOthers(t *testing.T) {
+	dir := t.TempDir()
+	zones := func(name string) string {
+		return `[{name: ` + name + `, sensitivity: 2, polygons: [[[0,0],[1,0],[1,1]]]}]`
+	}
+	v := visit(t, dir, false, "cameras[0].motion.zones="+zones("door"))
+	const path = "/api/cameras/front/detection"
+	var got pageDetection
+	want := func(v *visitor, step string, names ...string) {
+		t.Helper()
+		v.json("GET", path, "", &got)
+		held := []string{}
+		for _, z := range got.Zones {
+			held = append(held, z.Name)
+		}
+		if diff := cmp.Diff(append([]string{}, names...), held); diff != "" {
+			t.Errorf("%s: -want +got\n%s", step, diff)
+		}
+		if c := v.a.cameras[0].settings.Load(); c != nil && len(c.Zones) != len(names) {
+			t.Errorf("%s: the detector is to take %+v", step, c.Zones)
+		}
+	}
+	want(v, "at first", "door")
+	v.json("PUT", path, detectionBody("[]", "[]", 0.02, 6, 300), &got)
+	want(v, "the page leaves them alone", "door")
+	got.MinArea, got.From = 0.03, ""
+	b, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.json("PUT", path, strings.Replace(string(b), `,"from":""`, "", 1), &got)
+	want(v, "the page says what it was told", "door")
+	want(visit(t, dir, false, "cameras[0].motion.zones="+zones("gate")), "the configuration has others", "gate")
+	v.json("PUT", path, zoned(`[{"name":"path","polygons":[`+aZone+`],"sensitivity":0.5},{"name":"lawn","polygons":[`+aZone+`],"sensitivity":4}]`), &got)
+	want(v, "the page has others", "path", "lawn")
+	want(visit(t, dir, false, "cameras[0].motion.zones="+zones("gate")), "after a restart", "path", "lawn")
+	v.json("PUT", path, zoned("[]"), &got)
+	want(v, "the page has none")
+	want(visit(t, dir, false, "cameras[0].motion.zones="+zones("gate")), "after a restart with none")
+	v.json("DELETE", path, "", &got)
+	want(v, "back to the configuration", "door")
+	quiet := visit(t, t.TempDir(), false, "cameras[0].motion.zones="+strings.Replace(zones("door"), ": 2", ": 0.25", 1))
+	quiet.refused("PUT", path, detectionBody("[]", "[]", 0.02, 40, 300), 400)
+}
+
 func TestDetectionSetOnThePageHoldsAtOnceAndOverARestart(t *testing.T) {
 	dir := t.TempDir()
 	v := visit(t, dir, false, "cameras[0].motion.min_contrast=9")
 	const path = "/api/cameras/front/detection"
-	configured := pageDetection{Include: [][][]float64{}, Exclude: [][][]float64{}, MinArea: 0.001, MinContrast: 9, MinDuration: 300, From: "configuration"}
-	set := pageDetection{Include: [][][]float64{{{0.1, 0.1}, {0.9, 0.1}, {0.9, 0.9}}}, Exclude: [][][]float64{}, MinArea: 0.02, MinContrast: 12, MinDuration: 500, From: "page"}
+	configured := pageDetection{Include: [][][]float64{}, Exclude: [][][]float64{}, Zones: []pageZone{}, MinArea: 0.001, MinContrast: 9, MinDuration: 300, From: "configuration"}
+	set := pageDetection{Include: [][][]float64{{{0.1, 0.1}, {0.9, 0.1}, {0.9, 0.9}}}, Exclude: [][][]float64{}, Zones: []pageZone{}, MinArea: 0.02, MinContrast: 12, MinDuration: 500, From: "page"}
 	holds := func(v *visitor, want pageDetection) {
 		t.Helper()
 		var got pageDetection
@@ -75,34 +125,42 @@ func TestDetectionThatCannotHoldIsRefusedAndChangesNothing(t *testing.T) {
 		body string
 		want int
 	}{
-		"nothing":            {"", 400},
-		"no object":          {"[]", 400},
-		"null":               {"null", 400},
-		"a setting missing":  {`{"include":[],"exclude":[],"min_area":0.001,"min_contrast":6}`, 400},
-		"unknown setting":    {`{"include":[],"exclude":[],"min_area":0.001,"min_contrast":6,"min_duration_ms":300,"from":"page"}`, 400},
-		"two values":         {detectionBody("[]", "[]", 0.001, 6, 300) + "{}", 400},
-		"NaN":                {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "0.001", "NaN", 1), 400},
-		"infinite":           {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "0.001", "1e999", 1), 400},
-		"text":               {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "0.001", `"0.001"`, 1), 400},
-		"area too large":     {detectionBody("[]", "[]", 0.6, 6, 300), 400},
-		"area zero":          {detectionBody("[]", "[]", 0, 6, 300), 400},
-		"contrast too large": {detectionBody("[]", "[]", 0.001, 65, 300), 400},
-		"duration below":     {detectionBody("[]", "[]", 0.001, 6, -1), 400},
-		"duration above":     {detectionBody("[]", "[]", 0.001, 6, 10001), 400},
-		"duration overflows": {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "300", "9223372036854775807", 1), 400},
-		"half a millisecond": {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "300", "300.5", 1), 400},
-		"two points":         {detectionBody("[[[0,0],[1,1]]]", "[]", 0.001, 6, 300), 400},
-		"three numbers":      {detectionBody("[[[0,0,0],[1,1,1],[0,1,0]]]", "[]", 0.001, 6, 300), 400},
-		"one number":         {detectionBody("[[[0],[1],[0]]]", "[]", 0.001, 6, 300), 400},
-		"no polygon":         {detectionBody("[null]", "[]", 0.001, 6, 300), 400},
-		"outside":            {detectionBody("[[[0,0],[1.1,0],[1,1]]]", "[]", 0.001, 6, 300), 400},
-		"many polygons":      {detectionBody("["+strings.Repeat(aZone+",", 64)+aZone+"]", "[]", 0.001, 6, 300), 400},
-		"many points":        {detectionBody("[["+strings.Repeat("[0,0],", 256)+"[0,0]]]", "[]", 0.001, 6, 300), 400},
-		"all excluded":       {detectionBody("[]", all, 0.001, 6, 300), 400},
-		"nothing included":   {detectionBody("[[[0,0],[0.001,0],[0,0.001]]]", "[]", 0.001, 6, 300), 400},
-		"less than counts":   {detectionBody("["+aZone+"]", "[]", 0.4, 6, 300), 422},
-		"endless":            {`{"include":[` + strings.Repeat(aZone+",", 3000), 413},
-		"deep":               {strings.Repeat("[", 60000), 400},
+		"nothing":                    {"", 400},
+		"no object":                  {"[]", 400},
+		"null":                       {"null", 400},
+		"a setting missing":          {`{"include":[],"exclude":[],"min_area":0.001,"min_contrast":6}`, 400},
+		"unknown setting":            {`{"include":[],"exclude":[],"min_area":0.001,"min_contrast":6,"min_duration_ms":300,"from":"page"}`, 400},
+		"two values":                 {detectionBody("[]", "[]", 0.001, 6, 300) + "{}", 400},
+		"NaN":                        {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "0.001", "NaN", 1), 400},
+		"infinite":                   {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "0.001", "1e999", 1), 400},
+		"text":                       {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "0.001", `"0.001"`, 1), 400},
+		"area too large":             {detectionBody("[]", "[]", 0.6, 6, 300), 400},
+		"area zero":                  {detectionBody("[]", "[]", 0, 6, 300), 400},
+		"contrast too large":         {detectionBody("[]", "[]", 0.001, 65, 300), 400},
+		"duration below":             {detectionBody("[]", "[]", 0.001, 6, -1), 400},
+		"duration above":             {detectionBody("[]", "[]", 0.001, 6, 10001), 400},
+		"duration overflows":         {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "300", "9223372036854775807", 1), 400},
+		"half a millisecond":         {strings.Replace(detectionBody("[]", "[]", 0.001, 6, 300), "300", "300.5", 1), 400},
+		"two points":                 {detectionBody("[[[0,0],[1,1]]]", "[]", 0.001, 6, 300), 400},
+		"three numbers":              {detectionBody("[[[0,0,0],[1,1,1],[0,1,0]]]", "[]", 0.001, 6, 300), 400},
+		"one number":                 {detectionBody("[[[0],[1],[0]]]", "[]", 0.001, 6, 300), 400},
+		"no polygon":                 {detectionBody("[null]", "[]", 0.001, 6, 300), 400},
+		"outside":                    {detectionBody("[[[0,0],[1.1,0],[1,1]]]", "[]", 0.001, 6, 300), 400},
+		"many polygons":              {detectionBody("["+strings.Repeat(aZone+",", 64)+aZone+"]", "[]", 0.001, 6, 300), 400},
+		"many points":                {detectionBody("[["+strings.Repeat("[0,0],", 256)+"[0,0]]]", "[]", 0.001, 6, 300), 400},
+		"all excluded":               {detectionBody("[]", all, 0.001, 6, 300), 400},
+		"nothing included":           {detectionBody("[[[0,0],[0.001,0],[0,0.001]]]", "[]", 0.001, 6, 300), 400},
+		"less than counts":           {detectionBody("["+aZone+"]", "[]", 0.4, 6, 300), 422},
+		"a zone without sensitivity": {zoned(`[{"name":"door","polygons":[` + aZone + `]}]`), 400},
+		"a zone without polygons":    {zoned(`[{"name":"door","polygons":[],"sensitivity":2}]`), 400},
+		"a zone with three numbers":  {zoned(`[{"polygons":[[[0,0,0],[1,1,1],[0,1,0]]],"sensitivity":2}]`), 400},
+		"a zone that hides":          {zoned(`[{"name":"-door","polygons":[` + aZone + `],"sensitivity":2}]`), 400},
+		"a zone beyond levels":       {strings.Replace(zoned(`[{"polygons":[`+aZone+`],"sensitivity":0.25}]`), `"min_contrast":6`, `"min_contrast":64`, 1), 400},
+		"a zone's unknown setting":   {zoned(`[{"polygons":[` + aZone + `],"sensitivity":2,"min_area":0.1}]`), 400},
+		"a zone's long name":         {zoned(`[{"name":"` + strings.Repeat("x", 129) + `","polygons":[` + aZone + `],"sensitivity":2}]`), 400},
+		"many zones":                 {zoned("[" + strings.Repeat(`{"polygons":[`+aZone+`],"sensitivity":2},`, 64) + `{"polygons":[` + aZone + `],"sensitivity":2}]`), 400},
+		"endless":                    {`{"include":[` + strings.Repeat(aZone+",", 3000), 413},
+		"deep":                       {strings.Repeat("[", 60000), 400},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -170,6 +228,10 @@ func TestTheNewestOfPageAndCloudHolds(t *testing.T) {
 	}
 	cloud(zone("-tree", 0.5))
 	want("the cloud silences it again", "cloud", 0, 1, 0.001)
+	flat := zone("-line", 0.5)
+	flat.Polygons[0].Points = []camio.Point{{X: 0, Y: 0}, {X: 0.5, Y: 0.5}, {X: 1, Y: 1}}
+	cloud(zone("-tree", 0.5), flat)
+	want("a zone of the cloud has nothing inside", "cloud", 0, 1, 0.001)
 }
 
 func TestAPageSettingThatCannotBeKeptIsNotInForce(t *testing.T) {
@@ -316,6 +378,7 @@ func TestTheDetectorTakesThePagesSettingsWhileItRuns(t *testing.T) {
 func FuzzDetection(f *testing.F) {
 	f.Add(detectionBody("["+aZone+"]", "[]", 0.02, 12, 500))
 	f.Add(detectionBody("[]", "["+aZone+","+aZone+"]", 0.0001, 2, 0))
+	f.Add(zoned(`[{"name":"door","polygons":[` + aZone + `],"sensitivity":2},{"polygons":[[[0,0],[1,1],[1,0],[0,1]]],"sensitivity":0.25}]`))
 	f.Add(`{"include":[[[1e-300,0],[1,1],[0,-0]]],"exclude":[[]],"min_area":0.5,"min_contrast":64,"min_duration_ms":10000}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		cfg, err := readDetection(httptest.NewRequest("PUT", "/", strings.NewReader(body)))
