@@ -78,96 +78,11 @@ func (f *Frame) rawLayout() (layout, error) {
 	return l, err
 }
 
-// Luma8 makes dst the mean of each 8x8 block of the frame's luma, rounded to nearest: ceil(w/8) x
-// ceil(h/8) samples, the blocks at the right and lower edge averaging what is inside the
-// picture. That is what the DC coefficients of a JPEG hold. The frame must be raw (YUYV, UYVY, NV12, YU12,
-// GREY) and of full length. Luma8 does not allocate once dst has its size.
-func Luma8(dst *Plane, f *Frame) error {
-	l, err := f.rawLayout()
-	if err != nil {
-		return err
-	}
-	w, h := f.Format.Width, f.Format.Height
-	dst.Resize((w+7)/8, (h+7)/8)
-	packed := f.Format.FourCC == YUYV || f.Format.FourCC == UYVY
-	full := w / 8 // blocks of full width
-	for by := range dst.Height {
-		src := f.Data[by*8*l.stride : l.size]
-		out := dst.Pix[by*dst.Stride:][:dst.Width]
-		rows := min(8, h-by*8)
-		if rows < 8 {
-			for bx := range out {
-				out[bx] = blockMean(src, l, packed, bx*8, min(8, w-bx*8), rows)
-			}
-			continue
-		}
-		switch {
-		case packed && l.lumaOffset == 0:
-			rowMeansPacked(out[:full], src, l.stride, 0)
-		case packed:
-			rowMeansPacked(out[:full], src, l.stride, 8)
-		default:
-			rowMeansPlanar(out[:full], src, l.stride)
-		}
-		if full < len(out) {
-			out[full] = blockMean(src, l, packed, full*8, w-full*8, 8)
-		}
-	}
-	return nil
-}
-
 // Four 16-bit lanes in a word: a lane sums at most 16 bytes of 255, the word's lanes at most 64.
 const (
 	evenBytes = 0x00ff00ff00ff00ff
 	laneSum   = 0x0001000100010001
 )
-
-// rowMeansPacked averages one row of whole blocks of packed 4:2:2; the luma bytes are the even
-// ones after a shift right by shift bits.
-func rowMeansPacked(out, src []byte, stride int, shift uint) {
-	for bx := range out {
-		var sum uint64
-		at := bx * 16
-		for range 8 {
-			p := src[at : at+16 : at+16]
-			sum += binary.LittleEndian.Uint64(p)>>shift&evenBytes + binary.LittleEndian.Uint64(p[8:])>>shift&evenBytes
-			at += stride
-		}
-		out[bx] = byte((sum*laneSum>>48 + 32) >> 6)
-	}
-}
-
-// rowMeansPlanar averages one row of whole blocks of a luma plane.
-func rowMeansPlanar(out, src []byte, stride int) {
-	for bx := range out {
-		var sum uint64
-		at := bx * 8
-		for range 8 {
-			v := binary.LittleEndian.Uint64(src[at : at+8 : at+8])
-			sum += v&evenBytes + v>>8&evenBytes
-			at += stride
-		}
-		out[bx] = byte((sum*laneSum>>48 + 32) >> 6)
-	}
-}
-
-// blockMean averages cols x rows luma samples from pixel x on.
-func blockMean(src []byte, l layout, packed bool, x, cols, rows int) byte {
-	step := 1
-	if packed {
-		step = 2
-	}
-	sum := 0
-	for y := range rows {
-		at := y*l.stride + x*step + l.lumaOffset
-		for range cols {
-			sum += int(src[at])
-			at += step
-		}
-	}
-	n := cols * rows
-	return byte((sum + n/2) / n)
-}
 
 // ToI420 turns a raw frame (YUYV, UYVY, NV12, YU12, GREY) into 4:2:0 planes. The chroma of 4:2:2
 // is the mean of two lines; that of GREY is neutral. It fails, with dst undefined, when

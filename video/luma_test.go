@@ -88,3 +88,26 @@ func BenchmarkLumaOf(b *testing.B) {
 		})
 	}
 }
+
+func TestMeansBySingleBytesAndByWordsAreTheSame(t *testing.T) {
+	const stride = 16*9 + 3
+	src := make([]byte, 8*stride)
+	for fill := range 3 {
+		for i := range src {
+			src[i] = [...]byte{0, 255, byte(i*i>>3 ^ i*7)}[fill]
+		}
+		for n := range 10 {
+			want, got := make([]byte, n), make([]byte, n)
+			rowMeansOfPairs(want, src, stride)
+			rowMeansOfBytes(got, src, stride, 2)
+			if !bytes.Equal(got, want) {
+				t.Errorf("packed, %d blocks: got %v, want %v", n, got, want)
+			}
+			rowMeansOfWords(want, src, stride)
+			rowMeansOfBytes(got, src, stride, 1)
+			if !bytes.Equal(got, want) {
+				t.Errorf("planar, %d blocks: got %v, want %v", n, got, want)
+			}
+		}
+	}
+}
