@@ -15,6 +15,9 @@ import (
 	"camward/video"
 )
 
+// Interval is a stretch of motion in a recording.
+type Interval = motion.Interval
+
 // Detection is what the detector found in one recording.
 type Detection struct {
 	Intervals  []motion.Interval // from the first picture on
