@@ -46,7 +46,7 @@ var verbs = []verb{
 	{"check", "", "check the configuration; every fault is reported", "camward check --effective", checkVerb},
 	{"devices", "", "list cameras with their formats, sizes and rates", "camward devices --json", devicesVerb},
 	{"snapshot", "", "take one picture as JPEG", "camward snapshot --source /dev/video0 -o front.jpeg", snapshotVerb},
-	{"detect", "CLIP...", "find motion in recordings, as JSON lines", "camward detect yard.mp4", detectVerb},
+	{"detect", "CLIP...|-", "find motion in recordings, as JSON lines; compare settings", detectExample, detectVerb},
 	{"hint", "[TOKEN]", "show whose account an upload token belongs to, or what is wrong", hintExample, hintVerb},
 	{"claim", "", "show address and QR code by which somebody claims this camera, and wait for it", claimExample, claimVerb},
 	{"status", "", "show how the running camward is", "camward status", statusVerb},
