@@ -98,6 +98,7 @@ func newPipeline(c CameraConfig, cameraID string, spool clip.Spool, log *zap.Log
 	if p.recorder, err = clip.New(c.Clip, c.Name, cameraID, spool, log); err != nil {
 		return nil, err
 	}
+	p.tracks.rotation = c.Clip.Rotation
 	p.recorder.SetTracks(p.tracks.of)
 	return p, nil
 }

@@ -23,6 +23,8 @@ const (
 
 // tracks remember what moved in the last events of a camera. One goroutine adds; of may be called from any.
 type tracks struct {
+	rotation int // by how much the picture is turned to be shown, degrees clockwise: 0, 90, 180 or 270
+
 	mu     sync.Mutex
 	events []*eventTrack // the oldest first
 }
@@ -50,8 +52,22 @@ func (t *tracks) add(mono time.Duration, d motion.Decision, observe func() (even
 		i = len(t.events)
 		t.events = append(t.events, &eventTrack{id: event})
 	}
+	d.Box = turned(d.Box, t.rotation)
 	t.events[i].add(mono, d)
 	return event
+}
+
+// turned is a part of the picture after that is turned clockwise.
+func turned(r motion.Rect, degrees int) motion.Rect {
+	switch degrees {
+	case 90:
+		return motion.Rect{X0: 1 - r.Y1, Y0: r.X0, X1: 1 - r.Y0, Y1: r.X1}
+	case 180:
+		return motion.Rect{X0: 1 - r.X1, Y0: 1 - r.Y1, X1: 1 - r.X0, Y1: 1 - r.Y0}
+	case 270:
+		return motion.Rect{X0: r.Y0, Y0: 1 - r.X1, X1: r.Y1, Y1: 1 - r.X0}
+	}
+	return r
 }
 
 func (e *eventTrack) add(mono time.Duration, d motion.Decision) {

@@ -95,3 +95,20 @@ func TestTracksOfALongEventStaySmallAndHaveItsLatestPart(t *testing.T) {
 		t.Errorf("%v allocations for each picture", n)
 	}
 }
+
+func TestTheWayIsThatInThePictureAsItIsShown(t *testing.T) {
+	for _, degrees := range []int{0, 90, 180, 270} {
+		tr := tracks{rotation: degrees}
+		at := time.Duration(0)
+		for i := range 60 {
+			d := comes(float64(i) / 60)
+			d.Box = turned(d.Box, (360-degrees)%360) // as the camera that hangs so sees it
+			tr.add(at, d, func() string { return "one" })
+			at += 100 * time.Millisecond
+		}
+		got := tr.of("one", 0, at)
+		if !slices.Equal(got.Labels, []string{"approaching"}) || got.Boxes[30] != (camio.TrackBox{3000, 438, 400, 563, 650}) {
+			t.Errorf("turned by %d degrees: %v, %v", degrees, got.Labels, got.Boxes[30])
+		}
+	}
+}

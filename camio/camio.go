@@ -322,4 +322,7 @@ type Item struct {
 	ImageBytes    []byte   `json:"image_bytes,omitempty"`  // JPEG, base64 in JSON
 	AccessToken   string   `json:"access_token,omitempty"` // for POST /api/content
 	VideoLength   float64  `json:"video_length,omitempty"` // seconds
+
+	MotionArea  float64     `json:"motion_area,omitempty"`  // of the largest part that moved, percent of the picture; with fetch_motion_boxes
+	MotionBoxes []MotionBox `json:"motion_boxes,omitempty"` // with fetch_motion_boxes
 }

@@ -44,7 +44,7 @@ type Track struct {
 }
 
 // A TrackBox is the frame of the largest part that moved at a moment: milliseconds from the first picture of the item, then left, top, right and
-// bottom in 1/1000 of the picture as it is stored, before any rotation.
+// bottom in 1/1000 of the picture as it is shown, turned by the item's rotation.
 type TrackBox [5]int
 
 // SetTrack puts a track into an upload's header; nil leaves that as it is.
@@ -86,4 +86,19 @@ func (t *Track) tame() {
 	})
 	t.Boxes = t.Boxes[:min(len(t.Boxes), MaxTrackBoxes)]
 	slices.SortStableFunc(t.Boxes, func(a, b TrackBox) int { return a[0] - b[0] })
+}
+
+// A MotionBox is a TrackBox as a search gives it: the document names the parameter for it and leaves its shape open.
+type MotionBox struct {
+	Time float64 `json:"t"`  // seconds from the item's date_created
+	X0   float64 `json:"x0"` // left, as a fraction 0..1 of the picture as it is shown
+	Y0   float64 `json:"y0"` // top
+	X1   float64 `json:"x1"` // right
+	Y1   float64 `json:"y1"` // bottom
+}
+
+// Motion is the box in other units.
+func (b TrackBox) Motion() MotionBox {
+	of := func(v int) float64 { return float64(v) / trackUnit }
+	return MotionBox{Time: float64(b[0]) / 1000, X0: of(b[1]), Y0: of(b[2]), X1: of(b[3]), Y1: of(b[4])}
 }

@@ -120,7 +120,25 @@ func placeItem(ctx context.Context, tx *sql.Tx, account int64, it *item, p *uplo
 	if err := insertItem(ctx, tx, it); err != nil {
 		return err
 	}
+	if err := e.label(ctx, tx); err != nil {
+		return err
+	}
 	return updateEvent(ctx, tx, e, now)
+}
+
+// label gives the event the labels of its items.
+func (e *event) label(ctx context.Context, tx *sql.Tx) error {
+	e.Labels = []string{}
+	err := rows(ctx, tx, func(r *sql.Rows) error {
+		var l string
+		err := r.Scan(&l)
+		e.Labels = append(e.Labels, l)
+		return err
+	}, `SELECT DISTINCT l.value FROM items i, json_each(i.motion, '$.labels') l WHERE i.event = ? AND i.alternate = 0 ORDER BY 1`, e.ID)
+	if len(e.Labels) > 0 && e.Level >= levelImportant {
+		e.Level = levelLabelled
+	}
+	return err
 }
 
 // joins tells whether an item of one class may become part of an event of another.
@@ -206,10 +224,14 @@ func mergeEvents(ctx context.Context, tx *sql.Tx, e *event, others []*event) err
 
 // updateEvent writes what a new item changed and counts the items again.
 func updateEvent(ctx context.Context, tx *sql.Tx, e *event, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE events SET class = ?2, level = ?3, earliest = ?4, latest = ?5, changed = ?6,
+	labels, err := json.Marshal(e.Labels)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE events SET class = ?2, level = ?3, earliest = ?4, latest = ?5, changed = ?6, labels = ?7,
 		images = (SELECT count(*) FROM items WHERE event = ?1 AND is_video = 0 AND alternate = 0),
 		videos = (SELECT count(*) FROM items WHERE event = ?1 AND is_video = 1 AND alternate = 0) WHERE id = ?1`,
-		e.ID, e.Class, e.Level, millis(e.Earliest), millis(e.Latest), millis(now))
+		e.ID, e.Class, e.Level, millis(e.Earliest), millis(e.Latest), millis(now), string(labels))
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"camward/camio"
@@ -50,6 +51,8 @@ type eventView struct {
 	Changed          int64
 	Level            int
 	Cover            string
+	Moved            *movedView // what moved on the cover; nil: not known
+	Labels           []string   // for the eye
 	Clips            []*item
 	Pictures         []*item
 	MorePictures     int
@@ -209,7 +212,10 @@ func (s *Server) eventView(r *http.Request, e *event) (eventView, error) {
 	v := eventView{ID: e.ID, Camera: e.CameraName, Earliest: e.Earliest, Latest: e.Latest, Length: e.Latest.Sub(e.Earliest),
 		Changed: millis(e.Changed), Level: e.Level}
 	if c := coverOf(items); c != nil {
-		v.Cover = c.ID
+		v.Cover, v.Moved = c.ID, movedOn(c)
+	}
+	for _, l := range e.Labels {
+		v.Labels = append(v.Labels, strings.ReplaceAll(strings.TrimPrefix(l, camio.LabelScene), "_", "-"))
 	}
 	for _, it := range items {
 		if it.Video {

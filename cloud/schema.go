@@ -162,4 +162,7 @@ CREATE TABLE camera_states (                          -- lost and found, as came
 	UNIQUE (camera, boot, boot_seq)
 );
 CREATE INDEX camera_states_by_camera ON camera_states (camera, seq);
+`, `
+ALTER TABLE items ADD COLUMN motion TEXT NOT NULL DEFAULT '{}';         -- JSON of camio.Track: what moved in it
+ALTER TABLE camera_states ADD COLUMN scene TEXT NOT NULL DEFAULT '';    -- what the whole picture changed to; empty: lost or found
 `}

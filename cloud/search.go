@@ -25,6 +25,7 @@ type searchParams struct {
 	Like       string // event: rank by similarity to it
 	Cover, All bool   // thumbnails wanted
 	Tokens     bool   // access tokens wanted
+	Boxes      bool   // motion boxes wanted
 	Size       scale
 }
 
@@ -74,7 +75,7 @@ func (p *searchParams) parseOutput(r *http.Request) (err error) {
 		return err
 	}
 	for name, to := range map[string]*bool{"fetch_cover_thumbnails": &p.Cover, "fetch_all_thumbnails": &p.All,
-		"fetch_access_tokens": &p.Tokens, "fetch_motion_boxes": new(bool)} {
+		"fetch_access_tokens": &p.Tokens, "fetch_motion_boxes": &p.Boxes} {
 		if *to, err = boolParam(r, name); err != nil {
 			return err
 		}

@@ -63,6 +63,12 @@ func (s *Server) bucket(r *http.Request, p *searchParams, e *event) (camio.Bucke
 	}
 	for _, it := range items {
 		w := wireItem(it, e.CameraName, min(e.Level, levelOf(it)))
+		if p.Boxes && it.Track != nil {
+			w.MotionArea = it.Track.Area
+			for _, b := range it.Track.Boxes {
+				w.MotionBoxes = append(w.MotionBoxes, b.Motion())
+			}
+		}
 		if p.Tokens {
 			w.AccessToken = s.secrets.accessToken(it.ID, s.now().Add(accessLife))
 		}
@@ -100,11 +106,14 @@ func levelOf(it *item) int {
 	if it.Type == camio.Heartbeat {
 		return levelStored
 	}
+	if len(it.labels()) > 0 {
+		return levelLabelled
+	}
 	return levelImportant
 }
 
 func wireItem(it *item, source string, level int) camio.Item {
-	return camio.Item{ID: it.ID, ContentType: it.ContentType, DateCreated: camio.Time{Time: it.Taken}, Labels: []string{},
+	return camio.Item{ID: it.ID, ContentType: it.ContentType, DateCreated: camio.Time{Time: it.Taken}, Labels: it.labels(),
 		InterestLevel: level, InterestScore: float64(level) / levelLabelled, Source: source, VideoLength: it.Length.Seconds()}
 }
 

@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"time"
 
 	"camward/camio"
@@ -25,7 +26,8 @@ type item struct {
 	Width, Height int           // stored pixels, before Rotation
 	Rotation      int
 	Received      time.Time
-	File          string // below the content directory
+	Track         *camio.Track // what moved in it; nil: nothing was said
+	File          string       // below the content directory
 }
 
 // end is when the item's last picture was taken.
@@ -46,17 +48,30 @@ func (it *item) shownHeight() int {
 }
 
 const itemColumns = `i.id, i.camera, i.event, i.name, i.sha256, i.size, i.content_type, i.is_video, i.img_type, i.alternate,
-	i.taken, i.length, i.width, i.height, i.rotation, i.received, i.file`
+	i.taken, i.length, i.width, i.height, i.rotation, i.received, i.file, i.motion`
 
 func scanItem(scan func(...any) error) (*item, error) {
 	var it item
 	var taken, received int64
 	var length float64
+	var motion string
 	err := scan(&it.ID, &it.Camera, &it.Event, &it.Name, &it.SHA256, &it.Size, &it.ContentType, &it.Video, &it.Type, &it.Alternate,
-		&taken, &length, &it.Width, &it.Height, &it.Rotation, &received, &it.File)
+		&taken, &length, &it.Width, &it.Height, &it.Rotation, &received, &it.File, &motion)
 	it.Taken, it.Received = fromMillis(taken), fromMillis(received)
 	it.Length = time.Duration(length * float64(time.Second))
+	if err == nil && motion != "{}" {
+		it.Track = new(camio.Track)
+		err = json.Unmarshal([]byte(motion), it.Track)
+	}
 	return &it, found(err)
+}
+
+// labels are those that the camera gave it.
+func (it *item) labels() []string {
+	if it.Track == nil || it.Track.Labels == nil {
+		return []string{}
+	}
+	return it.Track.Labels
 }
 
 // findUpload finds the item that an upload repeats. An upload without a name repeats nothing: two equal
@@ -70,10 +85,17 @@ func findUpload(ctx context.Context, q querier, camera int64, it *item) (*item, 
 }
 
 func insertItem(ctx context.Context, tx *sql.Tx, it *item) error {
+	motion := []byte("{}")
+	if it.Track != nil {
+		var err error
+		if motion, err = json.Marshal(it.Track); err != nil {
+			return err
+		}
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO items (id, camera, event, name, sha256, size, content_type, is_video, img_type, alternate,
-		taken, length, width, height, rotation, received, file) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		taken, length, width, height, rotation, received, file, motion) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		it.ID, it.Camera, it.Event, it.Name, it.SHA256, it.Size, it.ContentType, it.Video, it.Type, it.Alternate,
-		millis(it.Taken), it.Length.Seconds(), it.Width, it.Height, it.Rotation, millis(it.Received), it.File)
+		millis(it.Taken), it.Length.Seconds(), it.Width, it.Height, it.Rotation, millis(it.Received), it.File, string(motion))
 	return err
 }
 

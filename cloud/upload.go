@@ -50,6 +50,10 @@ func parseUpload(r *http.Request) (*uploadParams, error) {
 	if p.Type != camio.Motion && p.Type != camio.Audio && p.Type != camio.Heartbeat {
 		return nil, badRequest("img_type=%s is none of m, a, h", p.Type)
 	}
+	// What a camera says of the motion is of use and no more: a header that can't be read is no reason to lose the recording.
+	if track, err := camio.ParseTrack(r.Header); err == nil && p.Type != camio.Heartbeat {
+		p.Track = track
+	}
 	return p, p.parseRest(q)
 }
 
@@ -73,7 +77,7 @@ func (p *uploadParams) parseRest(q url.Values) error {
 		case "alternate":
 			p.Alternate = true
 		case "no_analysis":
-			p.NoAnalysis = true
+			p.NoAnalysis, p.Track = true, nil
 		case "parse_timestamp":
 			p.ParseTimestamp = true
 		default:
@@ -174,7 +178,7 @@ func (s *Server) keep(ctx context.Context, acc *account, p *uploadParams, in *in
 	now := s.now()
 	it := &item{ID: newID(), Name: p.Name, SHA256: in.sha256, Size: in.size, ContentType: m.ContentType, Video: m.Video,
 		Type: p.Type, Alternate: p.Alternate, Taken: now, Length: p.VideoLength, Width: m.Width, Height: m.Height,
-		Rotation: p.Rotation, Received: now}
+		Rotation: p.Rotation, Received: now, Track: p.Track}
 	if t, ok := nameTime(p.Name, p.ParseTimestamp); ok {
 		it.Taken = t.Truncate(time.Millisecond)
 	}

@@ -55,6 +55,7 @@ document.addEventListener('play', (e) => {
   if (!v.closest('.event')) return;
   v.controls = true;
   v.parentElement.querySelector('.play')?.remove();
+  v.parentElement.querySelector('.moved')?.remove(); // it is on the cover, which is gone
   v.className = v.dataset.rotation > 0 ? 'turn' + v.dataset.rotation : '';
   for (const o of document.querySelectorAll('video')) if (o !== v) o.pause();
 }, true);
