@@ -30,12 +30,14 @@ func small(data []byte) bool {
 func FuzzLuma(f *testing.F) {
 	compare := turboComparer(f)
 	var d LumaDecoder
-	var p video.Plane
+	n := LumaDecoder{narrow: true}
+	var p, q video.Plane
 	fuzzed(f, func(t *testing.T, data []byte) {
 		if !small(data) {
 			return
 		}
 		err := d.Decode(&p, data)
+		compareNarrow(t, &n, &q, data, &d, &p, err)
 		if err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrTruncated) {
 			t.Fatalf("error of no known kind: %v", err)
 		}
@@ -50,6 +52,24 @@ func FuzzLuma(f *testing.F) {
 			compare(t, &p, data)
 		}
 	})
+}
+
+// compareNarrow holds what a narrow decoder makes of data, and where it stops, against a wide one.
+func compareNarrow(t *testing.T, narrow *LumaDecoder, got *video.Plane, data []byte, wide *LumaDecoder, want *video.Plane, wantErr error) {
+	t.Helper()
+	err := narrow.Decode(got, data)
+	if fmt.Sprint(err) != fmt.Sprint(wantErr) {
+		t.Fatalf("by 32 bits: %v, by 64: %v", err, wantErr)
+	}
+	if errors.Is(err, ErrFormat) {
+		return
+	}
+	if diff := diffPlane(got, want); diff != "" {
+		t.Fatalf("by 32 bits: %s", diff)
+	}
+	if narrow.cut != wide.cut {
+		t.Fatalf("by 32 bits it is good up to %+v, by 64 up to %+v", narrow.cut, wide.cut)
+	}
 }
 
 func FuzzRepair(f *testing.F) {

@@ -19,6 +19,7 @@ type LumaDecoder struct {
 	header        // of the picture at hand
 	buf    []byte // entropy-coded data of one restart interval without its stuffing
 	plan   plan
+	narrow bool // as where words have 32 bits, for tests
 
 	// For complete: the luma scan's number of components, where its header and its data are, and
 	// where the data first failed.

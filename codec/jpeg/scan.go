@@ -174,10 +174,18 @@ func (d *LumaDecoder) unstuff(data []byte) (n, used int, marker byte) {
 
 // interval decodes the MCUs from mcu up to end out of the first n bytes of d.buf and returns the
 // first MCU that it could not decode, and how many bits came before that.
+func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) (done, bits int) {
+	if narrow || d.narrow {
+		return d.intervalNarrow(dst, n, mcu, end)
+	}
+	return d.intervalWide(dst, n, mcu, end)
+}
+
+// intervalWide is interval where words have 64 bits.
 //
 // The bit reader: acc holds bits left-aligned, at least have of them valid; pos is where the next
 // refill reads. A refill gives 56 bits or more, enough for two steps or a first step and one more.
-func (d *LumaDecoder) interval(dst *video.Plane, n, mcu, end int) (done, bits int) {
+func (d *LumaDecoder) intervalWide(dst *video.Plane, n, mcu, end int) (done, bits int) {
 	var (
 		acc  uint64
 		have uint
