@@ -239,19 +239,31 @@ func ReadTraceFile(path string) ([]Traced, error) {
 	return t, nil
 }
 
+// ReadTraceHeader reads the first header of a trace file.
+func ReadTraceHeader(path string) (h TraceHeader, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return h, err
+	}
+	defer f.Close()
+	lines, err := traceLines(f)
+	if err != nil || !lines.Scan() {
+		return h, fmt.Errorf("%s: not a trace file", path)
+	}
+	all, err := addLine(nil, lines.Bytes(), new(int))
+	if err != nil {
+		return h, fmt.Errorf("%s: %w", path, err)
+	}
+	return all[0].TraceHeader, nil
+}
+
 // ReadTraces reads a trace file, compressed or not: what is whole of it if it is cut. The error names the first line that is none. What a later version has
 // added is passed over.
 func ReadTraces(r io.Reader) (all []Traced, err error) {
-	in := bufio.NewReader(r)
-	if magic, _ := in.Peek(2); string(magic) == "\x1f\x8b" {
-		zip, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, fmt.Errorf("not a trace file: %w", err)
-		}
-		in = bufio.NewReader(zip)
+	lines, err := traceLines(r)
+	if err != nil {
+		return nil, err
 	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 0, 4096), maxTraceLine)
 	n, pictures := 0, 0
 	var broken error // of the line before, which may be where the file was cut
 	for lines.Scan() {
@@ -278,6 +290,21 @@ func ReadTraces(r io.Reader) (all []Traced, err error) {
 		return nil, errors.New("not a trace file: it is empty")
 	}
 	return all, nil
+}
+
+// traceLines gives the lines of a trace file, unpacked.
+func traceLines(r io.Reader) (*bufio.Scanner, error) {
+	in := bufio.NewReader(r)
+	if magic, _ := in.Peek(2); string(magic) == "\x1f\x8b" {
+		zip, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, fmt.Errorf("not a trace file: %w", err)
+		}
+		in = bufio.NewReader(zip)
+	}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 0, 4096), maxTraceLine)
+	return lines, nil
 }
 
 // A traceLine is any line but a header.

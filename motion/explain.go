@@ -62,16 +62,45 @@ func (s Story) Explain(traces []Trace, misses int) []Finding {
 	}
 	slices.SortStableFunc(near, func(a, b Finding) int { return -compare(a.Trace.Nearness(), b.Trace.Nearness()) })
 	moved := slices.ContainsFunc(found, func(f Finding) bool { return f.Kind == FoundMotion })
-	for _, f := range near[:min(len(near), misses)] {
-		if !moved || f.Trace.Reason != ReasonAlone {
-			found = append(found, f)
-		}
+	if moved {
+		near = slices.DeleteFunc(near, func(f Finding) bool { return f.Trace.Reason == ReasonAlone })
 	}
-	if len(found) == 0 && len(traces) > 0 {
+	found = append(found, s.alike(near, misses)...)
+	if !slices.ContainsFunc(found, func(f Finding) bool { return f.Kind != FoundLearning }) && len(traces) > 0 {
 		found = append(found, s.still(traces))
 	}
 	slices.SortStableFunc(found, func(a, b Finding) int { return compare(float64(a.From), float64(b.From)) })
 	return found
+}
+
+// alike keeps the first most of the misses; those that have the same reason and place as one of them are mentioned there.
+func (s Story) alike(near []Finding, most int) (kept []Finding) {
+	again := map[int][]time.Duration{} // by the index in kept
+	for _, f := range near {
+		i := slices.IndexFunc(kept, func(k Finding) bool {
+			return k.Trace.Reason == f.Trace.Reason && place(k.Trace.Box) == place(f.Trace.Box)
+		})
+		switch {
+		case i >= 0:
+			again[i] = append(again[i], f.Trace.Mono)
+		case len(kept) < most:
+			kept = append(kept, f)
+		}
+	}
+	const named = 3
+	for i, at := range again {
+		slices.Sort(at)
+		var times []string
+		for _, t := range at[:min(len(at), named)] {
+			times = append(times, s.when(t))
+		}
+		text := strings.Join(times, ", ")
+		if more := len(at) - named; more > 0 {
+			text += fmt.Sprintf(" and %d more times", more)
+		}
+		kept[i].Text += " Much the same at " + text + "."
+	}
+	return kept
 }
 
 // Nearest gives the miss that came nearest to motion among findings; ok is false if there is none.
@@ -274,6 +303,9 @@ func place(box [4]uint8) string {
 	return "at the " + line + " " + column
 }
 
+// insect is the share of the picture above which motion.min_area is not advised against what moves: it would leave out people, too.
+const insect = 0.02
+
 // motion explains why there was motion.
 func (s Story) motion(st stretch) Finding {
 	first, last, peak := st.traces[0], st.traces[0], st.traces[0]
@@ -292,14 +324,14 @@ func (s Story) motion(st stretch) Finding {
 	if there := place(last.Box); there != place(first.Box) {
 		fmt.Fprintf(&b, ", in the end %s", there)
 	}
-	fmt.Fprintf(&b, "; at %s it was largest, %s of the picture. The smallest that counts is %s", s.when(peak.Mono), s.area(peak.Moved), s.least(peak))
-	fmt.Fprintf(&b, ", and by %s it had been seen for as long as is needed, %s (motion.min_duration).", s.when(f.From), inSeconds(first.Needed))
+	fmt.Fprintf(&b, "; it was largest at %s, %s of the picture, and %s is enough. It counted once it had been seen for %s (motion.min_duration).",
+		s.when(peak.Mono), s.area(peak.Moved), s.area(peak.Least), inSeconds(first.Needed))
 	f.Text = b.String()
-	f.Changes = []Change{
-		{"motion.exclude", "", "a polygon " + place(peak.Box) + " silences it"},
-		{"motion.min_area", s.shareAbove(peak.Moved), "leaves out what is not larger than this was"},
+	f.Changes = []Change{{"motion.exclude", "", "a polygon " + place(peak.Box) + " silences it"}}
+	if float64(peak.Moved) < insect*float64(s.Cols*s.Rows) {
+		f.Changes = append(f.Changes, Change{"motion.min_area", s.shareAbove(peak.Moved), "leaves out what is not larger than this was"})
 	}
-	if long := f.To - f.From; long < 3*time.Second {
+	if long := f.To - f.From; long < 2*time.Second {
 		f.Changes = append(f.Changes, Change{"motion.min_duration", (long + s.Config.MinDuration + 200*time.Millisecond).Truncate(100 * time.Millisecond).String(), "leaves out what moves for no longer than this did"})
 	}
 	return f
@@ -374,6 +406,10 @@ func sceneText(c Scene) string {
 
 // still explains that there was nothing to explain.
 func (s Story) still(traces []Trace) Finding {
+	traces = slices.DeleteFunc(slices.Clone(traces), func(t Trace) bool { return kindOf(t.Reason) == FoundLearning && len(traces) > 1 })
+	if len(traces) == 0 {
+		return Finding{Kind: FoundStill, Text: "There was nothing but that: the detector had no time to look for anything."}
+	}
 	f := Finding{Kind: FoundStill, From: traces[0].Mono, To: traces[len(traces)-1].Mono, Trace: traces[0]}
 	for _, t := range traces {
 		if t.Threshold > f.Trace.Threshold {
@@ -437,12 +473,12 @@ func (s Story) changes(t Trace) (list []Change) {
 	case ReasonBrief:
 		list = append(list, Change{"motion.min_duration", fmt.Sprint(time.Duration(float64(t.Evidence)*0.9*20) * time.Second / 20), "lets what was seen for so long count"})
 	case ReasonSmall:
-		if s.floor(t) {
+		if s.floor(t) || int(t.Largest) < defaultTuning().minCells {
 			none("no setting lets smaller things count; a camera that is nearer, or a narrower view, makes them larger")
 		} else {
-			list = append(list, Change{"motion.min_area", fmt.Sprintf("%.2g%%", 100*float64(t.Largest)/float64(max(1, s.Cols*s.Rows))), "lets so small a part count"})
+			list = append(list, Change{"motion.min_area", fmt.Sprintf("%.2g%%", 98*float64(t.Largest)/float64(max(1, s.Cols*s.Rows))), "lets so small a part count"})
 		}
-		list = append(list, s.contrast("finds more of it, if it hardly differs from what is behind it"))
+		list = append(list, s.contrast("finds more of it, if it differs little from what is behind it"))
 	case ReasonStill, ReasonAlone:
 		list = append(list, s.contrast("finds what differs less from its background, and more noise"))
 	case ReasonLearning, ReasonStart:
@@ -455,7 +491,7 @@ func (s Story) changes(t Trace) (list []Change) {
 
 // contrast is a change of motion.min_contrast by half.
 func (s Story) contrast(text string) Change {
-	c := Change{"motion.min_contrast", "", text + "; a zone (motion.zones) with sensitivity 2 does the same for a part of the picture"}
+	c := Change{"motion.min_contrast", "", text + " (or a zone there with sensitivity 2, motion.zones)"}
 	if v := math.Floor(s.Config.MinContrast) / 2; v >= 2 {
 		c.Value = fmt.Sprint(v)
 	}

@@ -47,6 +47,7 @@ var verbs = []verb{
 	{"devices", "", "list cameras with their formats, sizes and rates", "camward devices --json", devicesVerb},
 	{"snapshot", "", "take one picture as JPEG", "camward snapshot --source /dev/video0 -o front.jpeg", snapshotVerb},
 	{"detect", "CLIP...|-", "find motion in recordings, as JSON lines; compare settings", detectExample, detectVerb},
+	{"explain", "[EVENT|CLIP]", "tell why there was motion, or why there was none, and draw it", explainExample, explainVerb},
 	{"hint", "[TOKEN]", "show whose account an upload token belongs to, or what is wrong", hintExample, hintVerb},
 	{"claim", "", "show address and QR code by which somebody claims this camera, and wait for it", claimExample, claimVerb},
 	{"status", "", "show how the running camward is", "camward status", statusVerb},
