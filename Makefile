@@ -19,7 +19,7 @@ UNIT = $$($(GO) list ./... | grep -v '^camward/e2e$$')
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test check fmt vet lint unit cross e2e crash faults story memory bench-live score test-nat test-browser fuzz lab lab1 bench fresh deps deps-test clean help
+.PHONY: build run test check fmt vet lint unit cross e2e crash faults story memory bench-live score test-nat test-browser fuzz lab lab1 icount bench fresh deps deps-test clean help
 
 build: ## build bin/camward (static) and bin/camward-cloud
 	CGO_ENABLED=1 $(GO) build $(STATIC) -o bin/ ./cmd/camward
@@ -96,6 +96,9 @@ lab: deps-test build cross ## boot arm64 and armhf guests with real V4L2 drivers
 lab1: deps-test build
 	$(GO) test -count=1 -timeout 10m ./scripts/lab -lab arm64 -skip '^(TestFaults|TestTheKernelsCodec)'
 	$(GO) test -count=1 -timeout 10m ./scripts/lab -lab arm64 -quick
+
+icount: deps-test ## instructions from a camera's bytes to the decision, counted in arm64 and armhf guests (10 minutes)
+	$(GO) test -count=1 -timeout 60m -v ./scripts/lab -run '^TestInstructionsOfAPicture$$' -icount arm64,armhf
 
 bench: deps-test build ## speed and size, as ratios within one run
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -78,8 +78,12 @@ func (i Image) Boot(ctx context.Context, job Job, w io.Writer) (int, error) {
 
 // run is one life of the emulator.
 func (i Image) run(ctx context.Context, job Job, initrd string, w io.Writer) error {
+	cpus := or(job.CPUs, 2)
+	if job.Count {
+		cpus = 1
+	}
 	args := append(i.qemu[1:len(i.qemu):len(i.qemu)],
-		"-m", strconv.Itoa(or(job.MemMiB, 512)), "-smp", strconv.Itoa(or(job.CPUs, 2)),
+		"-m", strconv.Itoa(or(job.MemMiB, 512)), "-smp", strconv.Itoa(cpus),
 		"-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
 		"-kernel", filepath.Join(i.dir, "vmlinuz"), "-initrd", initrd,
 		"-append", "console="+i.console+" loglevel=3 panic=-1 rdinit=/init",
@@ -87,7 +91,7 @@ func (i Image) run(ctx context.Context, job Job, initrd string, w io.Writer) err
 		"-fsdev", "local,id=share,security_model=none,path="+job.Share,
 		"-device", "virtio-9p-device,fsdev=share,mount_tag=share")
 	if job.Count {
-		args = append(args, "-icount", "shift=1,sleep=off", "-smp", "1")
+		args = append(args, "-icount", "shift=1,sleep=off")
 	}
 	cmd := exec.CommandContext(ctx, i.qemu[0], args...)
 	cmd.Stdout, cmd.Stderr = w, w
