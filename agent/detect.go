@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -218,31 +217,25 @@ func (r *replaying) end() ([]Detection, error) {
 // A Pairing is a stretch of time in which one of two detections, or both, found something: intervals that overlap, those of either in their order.
 type Pairing struct{ A, B []motion.Interval }
 
-// Pair holds two detections side by side, in the order of time.
+// Pair holds two detections side by side, each in the order of time.
 func Pair(a, b []motion.Interval) (out []Pairing) {
-	type of struct {
-		motion.Interval
-		b bool
-	}
-	var all []of
-	for _, iv := range a {
-		all = append(all, of{iv, false})
-	}
-	for _, iv := range b {
-		all = append(all, of{iv, true})
-	}
-	slices.SortStableFunc(all, func(x, y of) int { return int(min(max(x.Start-y.Start, -1), 1)) })
 	var end time.Duration
-	for _, iv := range all {
+	for len(a)+len(b) > 0 {
+		next, ofB := &a, len(a) == 0 || len(b) > 0 && b[0].Start < a[0].Start
+		if ofB {
+			next = &b
+		}
+		iv := (*next)[0]
+		*next = (*next)[1:]
 		if len(out) == 0 || iv.Start > end {
 			out = append(out, Pairing{})
 			end = iv.End
 		}
 		end = max(end, iv.End)
-		if p := &out[len(out)-1]; iv.b {
-			p.B = append(p.B, iv.Interval)
+		if p := &out[len(out)-1]; ofB {
+			p.B = append(p.B, iv)
 		} else {
-			p.A = append(p.A, iv.Interval)
+			p.A = append(p.A, iv)
 		}
 	}
 	return out
