@@ -232,6 +232,9 @@ func (p *progress) at(pos time.Duration, share float64) {
 
 const progressPace = 100 * time.Millisecond
 
+// speedAfter is how long a piece of work must have gone on for its speed to say something.
+const speedAfter = 500 * time.Millisecond
+
 // position reads as "1/2 yard.mp4  [#########...........]  45 %  13 s  58 times real time".
 func position(what string, pos time.Duration, share float64, took time.Duration) string {
 	bar := ""
@@ -240,7 +243,11 @@ func position(what string, pos time.Duration, share float64, took time.Duration)
 		done := int(min(share, 1) * width)
 		bar = fmt.Sprintf("  [%s%s] %3.0f %%", strings.Repeat("#", done), strings.Repeat(".", width-done), 100*min(share, 1))
 	}
-	return fmt.Sprintf("%s%s  %.0f s  %.0f times real time", what, bar, pos.Seconds(), pos.Seconds()/max(took, time.Millisecond).Seconds())
+	text := fmt.Sprintf("%s%s  %.0f s", what, bar, pos.Seconds())
+	if took < speedAfter {
+		return text
+	}
+	return fmt.Sprintf("%s  %.0f times real time", text, pos.Seconds()/took.Seconds())
 }
 
 // show replaces what stands on the line, at most ten times a second.
