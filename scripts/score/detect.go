@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -47,19 +48,39 @@ func (p *part) recordings(ctx context.Context, o *options) error {
 
 // found runs the detector over a recording: as camward detect does, or over what was kept of it.
 func (o *options) found(ctx context.Context, clip string) (*seen, error) {
+	if o.planes == "" && !o.many {
+		return replayed(ctx, clip)
+	}
 	f, err := o.recording(ctx, clip)
 	if err != nil {
 		return nil, err
 	}
-	got, err := detect(f.as(o.condition))
-	if err != nil || o.planes != "" || o.many {
-		return got, err
+	return detect(f.as(o.condition))
+}
+
+// replayed is what camward detect finds, and the scene changes from its trace.
+func replayed(ctx context.Context, clip string) (*seen, error) {
+	var lines bytes.Buffer
+	r := agent.Replay{Settings: []motion.Config{agent.DefaultCamera().Motion}, Trace: agent.NewTraceWriter(&lines, false)}
+	d, err := r.Run(ctx, clip)
+	if err == nil {
+		err = r.Trace.Close()
 	}
-	d, err := agent.Detect(ctx, agent.DefaultCamera(), clip, nil)
 	if err != nil {
 		return nil, err
 	}
-	got.intervals = d.Intervals
+	traces, err := agent.ReadTraces(&lines)
+	if err != nil {
+		return nil, err
+	}
+	got := &seen{intervals: d[0].Intervals}
+	for _, recording := range traces {
+		for _, t := range recording.Traces {
+			if t.Scene != motion.SceneNone {
+				got.scenes = append(got.scenes, told{(t.Mono - recording.Mono).Seconds(), t.Scene.String()})
+			}
+		}
+	}
 	return got, nil
 }
 
@@ -103,7 +124,7 @@ func (p *part) all(ctx context.Context, n int, one func(context.Context, int) (*
 			if err != nil {
 				return err
 			}
-			r := row{Clip: truth.Clip, Family: truth.Family}
+			r := row{Clip: truth.Clip, truth: truth, Family: truth.Family}
 			for _, f := range got.intervals {
 				r.Intervals = append(r.Intervals, interval{f.Start.Seconds(), f.End.Seconds()})
 			}

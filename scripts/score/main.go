@@ -2,6 +2,7 @@
 //
 //	go run ./scripts/score [-json] [-size 640x480] [-rate 10] [-only REGEXP] [-planes DIR] [-reveal]
 //	go run ./scripts/score -matrix [-sizes LIST] [-rates LIST] [-qualities LIST] [-cross] [-planes DIR]
+//	go run ./scripts/score -leave-one-out [-planes DIR]
 //
 // Three tables: the open recordings beside the checkout (../shared/motion-clips; CAMWARD_SHARED names another place for ../shared), the
 // scenes for tuning, and the held scenes. Of the latter only the sum is told, since who reads single ones begins to tune on them;
@@ -15,8 +16,8 @@
 // false; covered is the share of the events' time in which something was detected. The last table holds the names of scene changes against
 // the truth.
 //
-// -matrix measures again under other sizes, rates, JPEG qualities, with pictures dropped, and begun later. Scenes are rendered so; of recordings the planes are
-// averaged and dropped.
+// -matrix measures again under other sizes, rates, JPEG qualities, with pictures dropped, and begun later. Scenes are rendered so, those wider than 640 at an eighth of their size; of recordings the planes are
+// averaged and dropped. -leave-one-out tells whether the detector's constants fit the clips that they were chosen on better than others.
 package main
 
 import (
@@ -32,6 +33,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"camward/scripts/scenes"
 )
 
 type options struct {
@@ -43,6 +46,7 @@ type options struct {
 	planes        string
 	clips         string
 
+	leaveOut                bool
 	many                    bool // the matrix
 	cross                   bool
 	sizes, rates, qualities string
@@ -58,10 +62,11 @@ func main() {
 	flag.StringVar(&o.planes, "planes", "", "keep what the detector sees in this `folder`, and take it from there")
 	size := flag.String("size", "640x480", "size of the scenes")
 	only := flag.String("only", "", "only clips and scenes whose name matches this `expression`")
+	flag.BoolVar(&o.leaveOut, "leave-one-out", false, "try other constants, choosing them for each clip by the others")
 	flag.BoolVar(&o.many, "matrix", false, "print the sums under many conditions")
 	flag.StringVar(&o.sizes, "sizes", "1920x1080,1280x720,640x480,320x240,160x120", "of the matrix")
 	flag.StringVar(&o.rates, "rates", "60,30,15,10,5,2,1", "of the matrix")
-	flag.StringVar(&o.qualities, "qualities", "95,80,60,40", "of JPEG, of the matrix")
+	flag.StringVar(&o.qualities, "qualities", "95,70,40", "of JPEG, of the matrix")
 	flag.BoolVar(&o.cross, "cross", false, "in the matrix every size at every rate")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -95,7 +100,10 @@ func run(ctx context.Context, o options, size, only string, w io.Writer) (err er
 		}
 	}
 	began := time.Now()
-	if o.many {
+	switch {
+	case o.leaveOut:
+		return o.leaveOneOut(ctx, w)
+	case o.many:
 		return o.matrix(ctx, w)
 	}
 	parts, err := o.measure(ctx)
@@ -125,6 +133,7 @@ type part struct {
 // A row is one clip of a table.
 type row struct {
 	Clip      string
+	truth     *scenes.Truth
 	Family    string // of a scene
 	Intervals []interval
 	Tally     tally
