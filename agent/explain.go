@@ -1,12 +1,12 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -257,7 +257,7 @@ func (x *clipExplainer) trials(cfg motion.Config) (list []*trial) {
 	for i := range x.e.Found {
 		order = append(order, &x.e.Found[i])
 	}
-	slices.SortStableFunc(order, func(a, b *Explained) int { return cmp.Compare(b.Trace.Nearness(), a.Trace.Nearness()) })
+	sort.SliceStable(order, func(i, j int) bool { return order[i].Trace.Nearness() > order[j].Trace.Nearness() })
 	for _, f := range order {
 		for k := range f.Changes {
 			tip := &f.Changes[k]

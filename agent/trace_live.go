@@ -16,8 +16,9 @@ const controlTraces = "/api/control/traces"
 // traceRoutes lets camward explain ask how the running agent decided lately.
 func (a *Agent) traceRoutes(s *web.Server) {
 	s.HandleControl("GET "+controlTraces, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := r.FormValue("camera")
-		last, err := time.ParseDuration(r.FormValue("last"))
+		q := r.URL.Query() // r.FormValue would bring in what reads forms of all kinds
+		name := q.Get("camera")
+		last, err := time.ParseDuration(q.Get("last"))
 		if err != nil || last <= 0 {
 			http.Error(w, "last is no duration such as 2m", http.StatusBadRequest)
 			return

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -199,7 +199,7 @@ func traceFiles(dir string) (list []EventTrace, err error) {
 			list = append(list, EventTrace{id, filepath.Join(dir, e.Name()), info.Size(), n})
 		}
 	}
-	slices.SortFunc(list, func(a, b EventTrace) int { return cmp.Compare(a.Number, b.Number) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Number < list[j].Number })
 	return list, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -60,7 +61,7 @@ func (s Story) Explain(traces []Trace, misses int) []Finding {
 			found = append(found, s.relearnt(st))
 		}
 	}
-	slices.SortStableFunc(near, func(a, b Finding) int { return -compare(a.Trace.Nearness(), b.Trace.Nearness()) })
+	sort.SliceStable(near, func(i, j int) bool { return near[i].Trace.Nearness() > near[j].Trace.Nearness() }) // of package slices it would be larger
 	moved := slices.ContainsFunc(found, func(f Finding) bool { return f.Kind == FoundMotion })
 	if moved {
 		near = slices.DeleteFunc(near, func(f Finding) bool { return f.Trace.Reason == ReasonAlone })
@@ -69,7 +70,7 @@ func (s Story) Explain(traces []Trace, misses int) []Finding {
 	if !slices.ContainsFunc(found, func(f Finding) bool { return f.Kind != FoundLearning }) && len(traces) > 0 {
 		found = append(found, s.still(traces))
 	}
-	slices.SortStableFunc(found, func(a, b Finding) int { return compare(float64(a.From), float64(b.From)) })
+	sort.SliceStable(found, func(i, j int) bool { return found[i].From < found[j].From })
 	return found
 }
 
@@ -89,7 +90,7 @@ func (s Story) alike(near []Finding, most int) (kept []Finding) {
 	}
 	const named = 3
 	for i, at := range again {
-		slices.Sort(at)
+		sort.Slice(at, func(i, j int) bool { return at[i] < at[j] })
 		var times []string
 		for _, t := range at[:min(len(at), named)] {
 			times = append(times, s.when(t))
@@ -137,16 +138,6 @@ func (s Story) At(traces []Trace, mono time.Duration) (f Finding, ok bool) {
 		f.Text += fmt.Sprintf(" Evidence of motion at this moment: %s of the %s that are needed.", inSeconds(t.Evidence), inSeconds(t.Needed))
 	}
 	return f, true
-}
-
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func abs64(d time.Duration) time.Duration { return max(d, -d) }
