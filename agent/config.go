@@ -81,6 +81,7 @@ type CameraConfig struct {
 	capture.Config `yaml:",inline"`
 	Motion         motion.Config `yaml:"motion"`
 	Clip           clip.Config   `yaml:"clip"`
+	Scenes         ScenesConfig  `yaml:"scenes"` // changes of the whole picture
 }
 
 // BoardConfig is what this device is, and how its own firmware, light and watchdog are driven.
@@ -159,7 +160,7 @@ func (c Config) Camera(name string) (CameraConfig, error) {
 
 // setDefaults prepares one entry of the cameras list before it is read.
 func (c *CameraConfig) setDefaults() {
-	*c = CameraConfig{Config: capture.Default(), Motion: motion.Default(), Clip: clip.Default()}
+	*c = CameraConfig{Config: capture.Default(), Motion: motion.Default(), Clip: clip.Default(), Scenes: defaultScenes()}
 }
 
 var cameraName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,62}$`)
@@ -195,7 +196,7 @@ func (c Config) Validate() error {
 		if !cameraName.MatchString(cam.Name) {
 			errs = append(errs, fmt.Errorf("%s.name: %q is not a name of 1..63 letters, digits, spaces or . _ -", key, cam.Name))
 		}
-		errs = append(errs, under(key, errors.Join(cam.Config.Validate(), cam.Motion.Validate(), cam.Clip.Validate(), cam.reach())))
+		errs = append(errs, under(key, errors.Join(cam.Config.Validate(), cam.Motion.Validate(), cam.Clip.Validate(), errors.Join(cam.Scenes.validate()...), cam.reach())))
 	}
 	return errors.Join(errs...)
 }

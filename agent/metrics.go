@@ -50,6 +50,9 @@ func (p *pipeline) metrics(gauge func(string, func() float64)) {
 	gauge(camera("motion", ""), func() float64 { return bit(p.motionStatus().Moving) })
 	gauge(camera("motion_events_total", ""), func() float64 { return float64(p.motionStatus().Events) })
 	gauge(camera("scene_changes_total", ""), func() float64 { return float64(p.motionStatus().Scenes) })
+	for _, scene := range sceneNames() {
+		gauge(camera("scenes_total", `,scene="`+scene+`"`), func() float64 { return float64(p.motionStatus().ScenesNamed[scene]) })
+	}
 	gauge(camera("recording", ""), func() float64 { return bit(p.recorder.Status().Recording) })
 	gauge(camera("recordings_total", `,kind="clip"`), func() float64 { return float64(p.recorder.Status().Clips) })
 	gauge(camera("recordings_total", `,kind="snapshot"`), func() float64 { return float64(p.recorder.Status().Snapshots) })

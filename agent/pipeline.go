@@ -52,10 +52,15 @@ type pipeline struct {
 	schedule atomic.Pointer[Schedule]      // outside of which nothing is recorded; nil: none
 	masked   atomic.Int64                  // video.Now when the privacy mask changed, in ns; 0: never
 
-	report  func(found bool, at time.Time, reason string) // to the cloud; nil: to nobody
-	wall    func(mono time.Duration) (time.Time, bool)    // nil: no clock is trusted
-	granted func(video.Format)                            // told what the camera sends; nil: nobody asks
-	losses  atomic.Uint64                                 // how often the camera was lost
+	scenes ScenesConfig
+	paces  map[string]*scenePace // by the scene's name; the detector's goroutine's
+	begun  time.Duration         // since, as the detector knows it
+
+	report      func(found bool, at time.Time, reason string)  // to the cloud; nil: to nobody
+	reportScene func(name string, at time.Time, reason string) // likewise
+	wall        func(mono time.Duration) (time.Time, bool)     // nil: no clock is trusted
+	granted     func(video.Format)                             // told what the camera sends; nil: nobody asks
+	losses      atomic.Uint64                                  // how often the camera was lost
 
 	mu     sync.Mutex
 	motion MotionStatus
@@ -80,10 +85,14 @@ type MotionStatus struct {
 	Skipped    uint64  `json:"skipped"`    // pictures that came while it was busy
 	Events     uint64  `json:"events"`     // stretches of motion
 	Scenes     uint64  `json:"scene_changes"`
+
+	ScenesNamed map[string]uint64 `json:"scenes"`               // how often the whole picture changed, by what it changed to
+	LastScene   string            `json:"last_scene,omitempty"` // the last of them
 }
 
 func newPipeline(c CameraConfig, cameraID string, spool clip.Spool, log *zap.Logger) (*pipeline, error) {
-	p := &pipeline{name: c.Name, hub: capture.NewHub(), small: capture.NewHub(), overlay: newOverlay(), log: log.With(zap.String("camera", c.Name))}
+	p := &pipeline{name: c.Name, scenes: c.Scenes, paces: map[string]*scenePace{}, hub: capture.NewHub(), small: capture.NewHub(), overlay: newOverlay(), log: log.With(zap.String("camera", c.Name))}
+	p.motion.ScenesNamed = map[string]uint64{}
 	var err error
 	if p.camera, err = capture.New(c.Config, p.hub, video.NewPool(idleBuffers), p.log); err != nil {
 		return nil, err
@@ -157,13 +166,7 @@ func (p *pipeline) changed(c capture.Change) {
 	if p.report == nil {
 		return
 	}
-	var at time.Time
-	if p.wall != nil {
-		if t, trusted := p.wall(c.Mono); trusted {
-			at = t
-		}
-	}
-	p.report(c.Found, at, reason)
+	p.report(c.Found, p.when(c.Mono), reason)
 }
 
 // alive says what hangs: a detector that has looked at nothing for long although the camera gives pictures.
@@ -232,11 +235,18 @@ func (p *pipeline) decide(f *video.Frame, plane *video.Plane) {
 			p.config = *c
 		}
 	}
+	if since := time.Duration(p.since.Load()); since != p.begun && since != 0 && f.Mono >= since {
+		p.begun = since
+		p.detector.Reset() // the camera was away, however shortly: its exposure may be another
+	}
 	d := p.detector.Step(f.Mono, plane)
 	p.overlay.seen(p.detector, f.Mono, d)
 	wanted := p.schedule.Load().open(time.Now())
 	event := p.tracks.add(f.Mono, d, func() string { return p.recorder.Observe(f, d.Moving && wanted, d.Score) })
 	p.traces.seen(p.detector, &p.config, f, plane, event)
+	if d.Scene != motion.SceneNone {
+		p.sceneChanged(f, d.Scene, wanted)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := &p.motion
@@ -246,7 +256,6 @@ func (p *pipeline) decide(f *video.Frame, plane *video.Plane) {
 	}
 	if d.SceneChange {
 		m.Scenes++
-		p.log.Info("scene change")
 	}
 	m.Moving, m.Score = d.Moving, d.Score
 }
@@ -255,6 +264,7 @@ func (p *pipeline) motionStatus() MotionStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.motion
+	m.ScenesNamed = m.namedScenes()
 	m.Skipped = p.small.Drops()[queueDetect]
 	return m
 }

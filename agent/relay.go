@@ -15,7 +15,7 @@ func (a *Agent) newRelays() error {
 	}
 	for _, p := range a.cameras {
 		r := relay.New(p.name, a.live, &http.Client{Transport: through}, p.log)
-		p.report, p.wall = r.Report, a.clock.Wall
+		p.report, p.reportScene, p.wall = r.Report, r.ReportScene, a.clock.Wall
 		a.relays = append(a.relays, r)
 	}
 	return nil

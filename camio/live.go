@@ -54,7 +54,10 @@ type LiveError struct {
 // MaxStateReason bounds CameraState.Reason, in bytes.
 const MaxStateReason = 200
 
-// A CameraState says that the agent has lost or found its camera: there are pictures no more, or again. Reports of one camera come
+// MaxScene bounds CameraState.Scene, in bytes.
+const MaxScene = 32
+
+// A CameraState says that the agent has lost or found its camera: there are pictures no more, or again; or that they show something else altogether. Reports of one camera come
 // in their order, the next one when the one before was answered. One that was not answered is repeated, also over another
 // connection, as long as the agent runs; Boot and Seq together tell a repetition.
 type CameraState struct {
@@ -68,6 +71,9 @@ type CameraState struct {
 	Ago float64 `json:"ago"`
 	// Reason is why, or what was found; one line, for people, possibly empty.
 	Reason string `json:"reason,omitempty"`
+	// Scene is not empty if the camera was neither lost nor found, but its whole picture changed: moved, covered, black, frozen and the like, in
+	// lower-case letters and hyphens, at most MaxScene bytes. Found is true then.
+	Scene string `json:"scene,omitempty"`
 }
 
 // A CameraChange is one entry of the cloud's answer to GET /api/users/:token/cameras/:camera/states, a list that begins with the
@@ -77,6 +83,7 @@ type CameraChange struct {
 	Date     Time   `json:"date"`          // when it happened
 	Received Time   `json:"date_received"` // when the cloud heard of it
 	Reason   string `json:"reason"`
+	Scene    string `json:"scene,omitempty"` // what the whole picture changed to then; empty: the camera was lost or found. Never under "state"
 }
 
 // An ICEServer is a STUN or TURN server with its credentials for a while, as browsers take it in RTCConfiguration.

@@ -64,8 +64,10 @@ type still struct {
 	peaks  []peak // the first that is intact is written
 	kind   camio.Kind
 	mode   camio.UploadMode
-	event  *event // nil for heartbeats
-	paced  bool   // the next comes anyway
+	event  *event // nil for heartbeats and for what Picture was given
+	id     string // of the event of the latter
+	track  *camio.Track
+	paced  bool // the next comes anyway
 	stream *stream
 }
 
@@ -263,6 +265,9 @@ func (st *still) release() {
 // retryStill makes another picture stand in for one that turned out to be damaged.
 func (r *Recorder) retryStill(st still) {
 	if st.event == nil {
+		if st.kind != camio.KindHeartbeat {
+			return // the moment is over
+		}
 		r.heartbeatAt = min(r.heartbeatAt, st.stream.received+time.Second)
 		return
 	}

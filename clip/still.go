@@ -75,6 +75,7 @@ func (r *Recorder) timeText(mono time.Duration) string {
 // saveStill hands a JPEG to the spool.
 func (w *worker) saveStill(st still, f *video.Frame, data []byte) {
 	m := w.media(st.kind, f.Mono, st.mode)
+	m.Event, m.Track = st.id, st.track
 	e := st.event
 	if e != nil {
 		m.Event, m.Track = e.id, w.r.trackOf(e, f.Mono, f.Mono)

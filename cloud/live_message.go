@@ -46,6 +46,7 @@ func parseLive(data []byte) (m camio.LiveMessage, err error) {
 	}
 	if st := m.State; st != nil {
 		st.Reason = tame(st.Reason, camio.MaxStateReason)
+		st.Found = st.Found || st.Scene != ""
 	}
 	return m, nil
 }
@@ -59,8 +60,15 @@ func wrongState(st *camio.CameraState) string {
 		return "boot must have 1 to 64 letters and digits"
 	case st.Seq < 1 || st.Seq > maxStateSeq:
 		return "seq is out of range"
+	case !isSceneName(st.Scene):
+		return "scene must have at most 32 lower-case letters and hyphens"
 	}
 	return ""
+}
+
+// isSceneName accepts what can stand on a page and in a label; also what this server has never heard of.
+func isSceneName(s string) bool {
+	return len(s) <= camio.MaxScene && strings.IndexFunc(s, func(c rune) bool { return (c < 'a' || c > 'z') && c != '-' }) < 0
 }
 
 // isLiveTag accepts what can stand in a path segment and between the quotes of an entity tag (RFC 9110 8.8.3) as it is.

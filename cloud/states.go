@@ -37,6 +37,7 @@ func outages(list []camio.CameraChange) []outage {
 	for _, c := range list {
 		last := len(out) - 1
 		switch {
+		case c.Scene != "": // it is there
 		case c.IsFound:
 			out = append(out, outage{Found: c.Date.Time, Again: c.Reason})
 		case last >= 0 && out[last].Lost.IsZero() && !out[last].Found.IsZero():
@@ -59,7 +60,24 @@ func outages(list []camio.CameraChange) []outage {
 type changesView struct {
 	State         *camio.CameraChange // the last one; nil: it never reported
 	Recent, Older []outage
+	Scenes        []sceneView // the newest first
 }
+
+// A sceneView is a change of the whole picture, for the eye.
+type sceneView struct {
+	Date time.Time
+	What string
+	Note string
+}
+
+// sceneWords say what the known changes are.
+var sceneWords = map[string]string{
+	"light": "Light switched or changed", "infra-red": "Infra-red filter moved, between day and night", "moved": "Camera moved, or it looks at something else",
+	"covered": "Camera covered", "black": "Picture black", "frozen": "Picture frozen", "focus": "Picture out of focus",
+}
+
+// recentScenes stand on the page.
+const recentScenes = 20
 
 // recentOutages stand on the page; the others can be unfolded.
 const recentOutages = 8
@@ -71,6 +89,11 @@ func (s *Server) changesView(r *http.Request, c *camera) (changesView, error) {
 		return v, err
 	}
 	v.Recent = outages(list)
+	for _, c := range list {
+		if c.Scene != "" && len(v.Scenes) < recentScenes {
+			v.Scenes = append(v.Scenes, sceneView{c.Date.Time, or(sceneWords[c.Scene], "Picture changed: "+c.Scene), c.Reason})
+		}
+	}
 	if len(v.Recent) > recentOutages {
 		v.Recent, v.Older = v.Recent[:recentOutages], v.Recent[recentOutages:]
 	}

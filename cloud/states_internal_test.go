@@ -44,6 +44,15 @@ func TestOfAThousandFlapsTheLast200AreKept(t *testing.T) {
 	if list, err = st.states(t.Context(), b.ID); err != nil || len(list) != 3 {
 		t.Errorf("%v %d", err, len(list))
 	}
+	// A picture that flaps for a night does not push that out, nor grow without bounds.
+	for i := range int64(300) {
+		if err := st.keepState(t.Context(), a.ID, &camio.CameraState{Boot: "x", Seq: 1001 + i, Found: true, Scene: "moved"}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err = st.states(t.Context(), a.ID); err != nil || len(list) != 2*maxStates || list[maxStates-1].Scene != "moved" || list[maxStates].Scene != "" {
+		t.Errorf("%v %d", err, len(list))
+	}
 	if a, err = st.camera(t.Context(), 1, "a"); err != nil || a.isLost() || !a.State.Date.Equal(now.Add(999*time.Second)) {
 		t.Errorf("%v %+v", err, a.State)
 	}
@@ -63,6 +72,7 @@ func TestLossesAreShownWithTheirEnds(t *testing.T) {
 		want []outage
 	}{
 		{"nothing", nil, nil},
+		{"a change of the picture is none", []camio.CameraChange{change(true, 4), {IsFound: true, Scene: "covered"}, change(false, 2)}, []outage{{Lost: at(2), Why: "2", Found: at(4), Again: "4", Lasted: 2 * time.Second}}},
 		{"found at the start", []camio.CameraChange{change(true, 1)}, []outage{{Found: at(1), Again: "1"}}},
 		{"lost", []camio.CameraChange{change(false, 2), change(true, 1)}, []outage{{Lost: at(2), Why: "2", Open: true}, {Found: at(1), Again: "1"}}},
 		{"found again", []camio.CameraChange{change(true, 4), change(false, 2)}, []outage{{Lost: at(2), Why: "2", Found: at(4), Again: "4", Lasted: 2 * time.Second}}},

@@ -261,3 +261,26 @@ func TestACameraThatIsRenamedKeepsWhatItReported(t *testing.T) {
 		t.Errorf("%d %s", status, text)
 	}
 }
+
+func TestChangesOfThePictureStandBesideLosses(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 3, 30, 0, time.UTC)
+	r, f := newReporter(t, cloudtest.Clock(func() time.Time { return now }))
+	f.report("1", &camio.CameraState{Boot: "b1", Seq: 1, Reason: "no such device"})
+	f.report("2", &camio.CameraState{Boot: "b1", Seq: 2, Scene: "covered", Reason: "3 times"})
+	camera := func() string { return r.as("GET", "/api/users/me/cameras/front", "").Body }
+	if got := camera(); !strings.Contains(got, `"state":{"is_found":false,`) || strings.Contains(got, "covered") {
+		t.Errorf("a camera that is lost is not found by a change of its picture: %s", got)
+	}
+	got := r.states()
+	if len(got) != 2 || got[0].Scene != "covered" || !got[0].IsFound || got[0].Reason != "3 times" || got[1].Scene != "" {
+		t.Fatalf("%+v", got)
+	}
+	for name, scene := range map[string]string{"markup": "<b>", "long": strings.Repeat("a", 33), "upper": "Covered"} {
+		if m := f.report("3", &camio.CameraState{Boot: "b1", Seq: 3, Scene: scene}); m.Error == nil || m.Error.Status != 400 {
+			t.Errorf("%s: %+v", name, m)
+		}
+	}
+	if m := f.report("4", &camio.CameraState{Boot: "b1", Seq: 3, Scene: "struck-by-lightning"}); m.Error != nil {
+		t.Errorf("a change that this server has not heard of: %+v", m)
+	}
+}

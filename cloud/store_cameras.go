@@ -43,7 +43,7 @@ func (c *camera) isBlank() bool { return c.CameraID == "" && c.MAC == "" && c.Up
 const cameraQuery = `SELECT c.id, c.account, c.name, c.camera_id, coalesce(c.mac, ''), c.uploaded, coalesce(d.last_poll, 0), c.width, c.height,
 	coalesce(s.found, -1), coalesce(s.at, 0), coalesce(s.received, 0), coalesce(s.reason, '')
 	FROM cameras c LEFT JOIN devices d ON d.mac = coalesce(c.mac, c.poll_mac)
-	LEFT JOIN camera_states s ON s.seq = (SELECT max(seq) FROM camera_states WHERE camera = c.id) `
+	LEFT JOIN camera_states s ON s.seq = (SELECT max(seq) FROM camera_states WHERE camera = c.id AND scene = '') `
 
 func scanCamera(scan func(...any) error) (*camera, error) {
 	var c camera

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// maxStates is how many of a camera's reports are kept: those of a plug that comes loose thrice a day for a month.
+	// maxStates is how many of a camera's reports are kept: those of a plug that comes loose thrice a day for a month. As many are kept of
+	// changes of its picture.
 	maxStates = 200
 	// maxStateAge is the longest time for which a report can have waited.
 	maxStateAge = 30 * 24 * time.Hour
@@ -18,7 +19,7 @@ const (
 	maxStateSkew = 5 * time.Minute
 )
 
-// keepState stores that a camera was lost or found. What was told before is not stored again.
+// keepState stores that a camera was lost or found, or that its picture changed. What was told before is not stored again.
 func (s *store) keepState(ctx context.Context, camera int64, st *camio.CameraState, now time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		var last int64
@@ -28,13 +29,13 @@ func (s *store) keepState(ctx context.Context, camera int64, st *camio.CameraSta
 		if st.Seq <= last {
 			return nil
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO camera_states (camera, boot, boot_seq, found, at, received, reason) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			camera, st.Boot, st.Seq, st.Found, millis(stateTime(st, now)), millis(now), st.Reason)
+		_, err := tx.ExecContext(ctx, `INSERT INTO camera_states (camera, boot, boot_seq, found, at, received, reason, scene) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			camera, st.Boot, st.Seq, st.Found, millis(stateTime(st, now)), millis(now), st.Reason, st.Scene)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM camera_states WHERE camera = ?1 AND seq <=
-			(SELECT seq FROM camera_states WHERE camera = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`, camera, maxStates)
+		_, err = tx.ExecContext(ctx, `DELETE FROM camera_states WHERE camera = ?1 AND (scene = '') = ?3 AND seq <=
+			(SELECT seq FROM camera_states WHERE camera = ?1 AND (scene = '') = ?3 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`, camera, maxStates, st.Scene == "")
 		return err
 	})
 }
@@ -59,11 +60,11 @@ func (s *store) states(ctx context.Context, camera int64) ([]camio.CameraChange,
 	err := rows(ctx, s.r, func(r *sql.Rows) error {
 		var c camio.CameraChange
 		var at, received int64
-		err := r.Scan(&c.IsFound, &at, &received, &c.Reason)
+		err := r.Scan(&c.IsFound, &at, &received, &c.Reason, &c.Scene)
 		c.Date.Time, c.Received.Time = fromMillis(at), fromMillis(received)
 		list = append(list, c)
 		return err
-	}, `SELECT found, at, received, reason FROM camera_states WHERE camera = ? ORDER BY seq DESC`, camera)
+	}, `SELECT found, at, received, reason, scene FROM camera_states WHERE camera = ? ORDER BY seq DESC`, camera)
 	return list, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -153,6 +154,13 @@ func cameraLine(c agent.CameraStatus) string {
 	}
 	out := fmt.Sprintf("%v, %d pictures, %d lost; %s; %s of motion, %s", f, c.Capture.Frames, c.Capture.Drops,
 		state, count(int(c.Motion.Events), "stretch", "stretches"), count(int(c.Clip.Clips), "clip", "clips"))
+	var scenes []string
+	for name, n := range c.Motion.ScenesNamed {
+		scenes = append(scenes, fmt.Sprintf("%s %d", name, n))
+	}
+	if slices.Sort(scenes); len(scenes) > 0 {
+		out += "; the whole picture changed: " + strings.Join(scenes, ", ")
+	}
 	if c.Capture.Reduced != "" {
 		out += "; REDUCED: " + c.Capture.Reduced
 	}

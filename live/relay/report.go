@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -15,8 +16,8 @@ import (
 )
 
 const (
-	// maxReports is how many reports wait for the cloud. What the older ones are about is over by the time that it hears of them; the
-	// last one, which is how things stand, is never dropped.
+	// maxReports is how many reports wait for the cloud. What the older ones are about is over by the time that it hears of them; changes of the
+	// picture go first, and the last one of the camera's being there or not, which is how things stand, is never dropped.
 	maxReports = 64
 	// repeatAfter is when a report is sent again that has no answer, or that the cloud could not keep.
 	repeatAfter = time.Minute
@@ -31,7 +32,8 @@ type reports struct {
 
 	mu      sync.Mutex
 	waiting []report // the oldest first
-	last    report   // of all; its state's Seq is 0 before the first
+	seq     int64    // of the last report
+	last    report   // of the camera's being there or not; its state's Seq is 0 before the first
 	dropped int
 }
 
@@ -47,7 +49,7 @@ func newReports() *reports {
 
 // Report tells the cloud that the camera was lost or found at that time, which is zero while the clock is not trusted. The reason is cut
 // to one line of camio.MaxStateReason bytes. It returns at once: reports wait until there is a connection and until the cloud has
-// answered them, in their order; of more than 64 the oldest is dropped. The last one is told to a new target too.
+// answered them, in their order; of more than 64 the oldest is dropped, first of those about the picture. The last one is told to a new target too.
 func (c *Client) Report(found bool, at time.Time, reason string) {
 	if y := at.UTC().Year(); y < 1970 || y > 9999 {
 		at = time.Time{} // JSON has no others
@@ -55,20 +57,36 @@ func (c *Client) Report(found bool, at time.Time, reason string) {
 	r := c.reports
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last = report{
-		state: camio.CameraState{Boot: r.boot, Seq: r.last.state.Seq + 1, Found: found, At: at, Reason: oneLine(reason)},
-		when:  time.Now(),
-	}
-	r.add()
+	r.last = r.numbered(camio.CameraState{Found: found, At: at, Reason: oneLine(reason)})
+	r.add(r.last)
 }
 
-// add has the last report wait; mu is held.
-func (r *reports) add() {
+// ReportScene tells the cloud that the whole picture changed, as Report does; but a new target isn't told of what was.
+func (c *Client) ReportScene(scene string, at time.Time, reason string) {
+	if y := at.UTC().Year(); y < 1970 || y > 9999 {
+		at = time.Time{}
+	}
+	r := c.reports
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.add(r.numbered(camio.CameraState{Found: true, Scene: scene, At: at, Reason: oneLine(reason)}))
+}
+
+// numbered makes a report of a state; mu is held.
+func (r *reports) numbered(s camio.CameraState) report {
+	r.seq++
+	s.Boot, s.Seq = r.boot, r.seq
+	return report{state: s, when: time.Now()}
+}
+
+// add has a report wait; mu is held.
+func (r *reports) add(n report) {
 	if len(r.waiting) >= maxReports {
-		r.waiting = append(r.waiting[:0], r.waiting[1:]...)
+		i := max(0, slices.IndexFunc(r.waiting, func(w report) bool { return w.state.Scene != "" }))
+		r.waiting = slices.Delete(r.waiting, i, i+1)
 		r.dropped++
 	}
-	r.waiting = append(r.waiting, r.last)
+	r.waiting = append(r.waiting, n)
 	select {
 	case r.news <- struct{}{}:
 	default:
@@ -83,7 +101,7 @@ func (r *reports) again(other bool) {
 		r.waiting = r.waiting[:0]
 	}
 	if len(r.waiting) == 0 && r.last.state.Seq > 0 {
-		r.add()
+		r.add(r.last)
 	}
 }
 

@@ -157,3 +157,28 @@ func TestAThousandFlapsDoNotCostTheConnection(t *testing.T) {
 		t.Errorf("the connection did not last: %+v", s)
 	}
 }
+
+func TestTheRealCloudHearsThatTheWholePictureChanged(t *testing.T) {
+	r := newReporter(t)
+	r.SetTarget(r.target)
+	r.Report(true, time.Now(), "USB camera")
+	r.ReportScene("covered", time.Now(), "3 times since it was told last")
+	r.until("told", func() bool { return r.allTold() && len(r.states()) == 2 })
+	got := r.states()
+	if got[0].Scene != "covered" || !got[0].IsFound || got[0].Reason != "3 times since it was told last" || got[1].Scene != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestChangesOfThePictureDoNotPushOutThatTheCameraIsLost(t *testing.T) {
+	r := newReporter(t)
+	r.Report(false, time.Now(), "no such device")
+	for range 3 * maxReports {
+		r.ReportScene("moved", time.Now(), "")
+	}
+	r.SetTarget(r.target)
+	r.until("told", func() bool { return r.Status().Connected && r.allTold() })
+	if got := r.states(); len(got) != maxReports || got[len(got)-1].IsFound || got[len(got)-1].Reason != "no such device" {
+		t.Errorf("%d, the first %+v", len(got), got[len(got)-1])
+	}
+}
