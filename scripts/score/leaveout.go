@@ -43,7 +43,7 @@ func (o *options) leaveOneOut(ctx context.Context, w io.Writer) error {
 			}
 		}
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout", "1h", "camward/motion", "-run", "^TestCandidates$", "-candidates", dir)
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout", "1h", "camward/motion", "-run", "^TestVariations$", "-variations", dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go test ./motion: %w\n%s", err, out)
 	}

@@ -22,24 +22,24 @@ import (
 	"camward/video"
 )
 
-var candidates = flag.String("candidates", "", "write what detectors with other constants find in the films of this `folder` (make leave-one-out)")
+var variationsIn = flag.String("variations", "", "write what detectors with other constants find in the films of this `folder` (make leave-one-out)")
 
-// A candidate is a detector with other constants.
-type candidate struct {
+// A variation is a detector with other constants.
+type variation struct {
 	name string
 	tune tuning
 	cfg  Config
 }
 
-// jointly is how many candidates have several constants changed at once, drawn by chance.
+// jointly is how many variations have several constants changed at once, drawn by chance.
 const jointly = 20
 
-// allCandidates lists the defaults, each constant a third down and half up, single means switched off, and some with several changes at once.
-func allCandidates() []candidate {
-	list := []candidate{{"default", defaultTuning(), Default()}}
+// variations lists the defaults, each constant a third down and half up, single means switched off, and some with several changes at once.
+func variations() []variation {
+	list := []variation{{"default", defaultTuning(), Default()}}
 	for _, factor := range []float64{1 / 1.5, 1.5} {
 		for i := range constants(&tuning{}, &Config{}) {
-			c := candidate{tune: defaultTuning(), cfg: Default()}
+			c := variation{tune: defaultTuning(), cfg: Default()}
 			k := constants(&c.tune, &c.cfg)[i]
 			k.scale(factor)
 			c.name = fmt.Sprintf("%s x%.2g", k.name, factor)
@@ -47,7 +47,7 @@ func allCandidates() []candidate {
 		}
 	}
 	for name, v := range map[string]float64{"lit": 0, "prompt": 1e9} {
-		c := candidate{name + " off", defaultTuning(), Default()}
+		c := variation{name + " off", defaultTuning(), Default()}
 		for _, k := range constants(&c.tune, &c.cfg) {
 			if k.name == name {
 				k.value.SetFloat(v)
@@ -57,7 +57,7 @@ func allCandidates() []candidate {
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	for n := range jointly {
-		c := candidate{tune: defaultTuning(), cfg: Default()}
+		c := variation{tune: defaultTuning(), cfg: Default()}
 		var names []string
 		for _, k := range constants(&c.tune, &c.cfg) {
 			if r.IntN(8) == 0 {
@@ -106,16 +106,16 @@ func constants(t *tuning, c *Config) (list []constant) {
 	return list
 }
 
-// TestCandidates writes found.jsonl into the folder: a line for each candidate and film.
-func TestCandidates(t *testing.T) {
-	if *candidates == "" {
-		t.Skip("not run: -candidates is not given")
+// TestVariations writes found.jsonl into the folder: a line for each variation and film.
+func TestVariations(t *testing.T) {
+	if *variationsIn == "" {
+		t.Skip("not run: -variations is not given")
 	}
-	films, err := filepath.Glob(filepath.Join(*candidates, "*.film"))
+	films, err := filepath.Glob(filepath.Join(*variationsIn, "*.film"))
 	if err != nil || len(films) == 0 {
-		t.Fatalf("no films in %s, %v", *candidates, err)
+		t.Fatalf("no films in %s, %v", *variationsIn, err)
 	}
-	out, err := os.Create(filepath.Join(*candidates, "found.jsonl"))
+	out, err := os.Create(filepath.Join(*variationsIn, "found.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestCandidates(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				for _, c := range allCandidates() {
+				for _, c := range variations() {
 					lines <- map[string]any{"candidate": c.name, "film": strings.TrimSuffix(filepath.Base(film), ".film"), "found": c.detect(b)}
 				}
 				return nil
@@ -155,7 +155,7 @@ func TestCandidates(t *testing.T) {
 }
 
 // detect gives the intervals found in a film, in seconds. A film is width, height and number of planes in 32 bits each, stamps in 64, planes.
-func (c *candidate) detect(film []byte) [][2]float64 {
+func (c *variation) detect(film []byte) [][2]float64 {
 	word := func(i int) int { return int(binary.LittleEndian.Uint32(film[4*i:])) }
 	luma, n := video.Plane{Width: word(0), Height: word(1), Stride: word(0)}, word(2)
 	d := &Detector{cfg: c.cfg, tune: c.tune}
