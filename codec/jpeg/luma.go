@@ -19,7 +19,8 @@ type LumaDecoder struct {
 	header        // of the picture at hand
 	buf    []byte // entropy-coded data of one restart interval without its stuffing
 	plan   plan
-	narrow bool // as where words have 32 bits, for tests
+	narrow bool      // as where words have 32 bits, for tests
+	diffs  [10]int32 // of an MCU's luma blocks, where words have 32 bits; T.81 B.2.3 allows no more blocks
 
 	// For complete: the luma scan's number of components, where its header and its data are, and
 	// where the data first failed.

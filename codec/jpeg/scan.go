@@ -202,37 +202,38 @@ func (d *LumaDecoder) intervalWide(dst *video.Plane, n, mcu, end int) (done, bit
 		for i := range blocks {
 			b := &blocks[i]
 			acc, have, pos = refill(buf, acc, have, pos)
-			e, diff := b.first(acc >> (64 - window))
+			first, diff := b.first(acc >> (64 - window))
+			e := uint(first)
 			k := uint(0)
 			for {
-				next := k + uint(e>>stepShift)
+				next := k + e>>stepShift
 				if next >= 64 {
 					break
 				}
 				k = next
 				acc <<= e & stepBits
-				have -= uint(e & stepBits)
-				e = b.next[acc>>(64-window)]
-				next = k + uint(e>>stepShift)
+				have -= e & stepBits
+				e = uint(b.next[acc>>(64-window)])
+				next = k + e>>stepShift
 				if next >= 64 {
 					break
 				}
 				k = next
 				acc <<= e & stepBits
-				have -= uint(e & stepBits)
+				have -= e & stepBits
 				acc, have, pos = refill(buf, acc, have, pos)
-				e = b.next[acc>>(64-window)]
+				e = uint(b.next[acc>>(64-window)])
 			}
 			// The last step may end the block, or cross its end: symbols after coefficient 63
 			// belong to the next block. Only what ends exactly is taken.
-			k += uint(e >> stepShift)
+			k += e >> stepShift
 			if k == 64 || k-endOfBlock < 64 {
 				acc <<= e & stepBits
-				have -= uint(e & stepBits)
+				have -= e & stepBits
 			} else {
 				r := reader{buf, acc, have, pos}
 				var ok bool
-				if diff, ok = r.block(b, k-uint(e>>stepShift), diff); !ok {
+				if diff, ok = r.block(b, k-e>>stepShift, diff); !ok {
 					return mcu, mark
 				}
 				acc, have, pos = r.acc, r.have, r.pos
@@ -256,7 +257,7 @@ func (d *LumaDecoder) intervalWide(dst *video.Plane, n, mcu, end int) (done, bit
 
 // refill adds to have valid bits at the head of acc what fits of the bytes at pos.
 func refill(buf []byte, acc uint64, have uint, pos int) (uint64, uint, int) {
-	return acc | binary.BigEndian.Uint64(buf[pos:])>>have, have | 56, pos + int(63-have)>>3
+	return acc | binary.BigEndian.Uint64(buf[pos:pos+8:pos+8])>>(have&63), have | 56, pos + int(63-have)>>3
 }
 
 // sample reconstructs a block's average from its DC coefficient as libjpeg's 1x1 inverse DCT does

@@ -18,35 +18,22 @@ func (d *LumaDecoder) intervalNarrow(dst *video.Plane, n, mcu, end int) (done, b
 
 		buf    = d.buf[:n+pad]
 		blocks = d.plan.blocks
-		quant  = d.plan.quant
 		x0, y0 = d.plan.place(mcu)
 	)
 	for ; mcu < end; mcu++ {
-		mark := at
+		past, ok := d.mcuNarrow(buf, at)
+		if !ok {
+			return mcu, int(at)
+		}
+		at = past
 		for i := range blocks {
 			b := &blocks[i]
-			e, diff := b.first(uint64(look(buf, at)))
-			e, k, past := walk(b.next, buf, e, at)
-			at = past
-			// See intervalWide: only what ends exactly is taken.
-			if k += uint(e >> stepShift); k == 64 || k-endOfBlock < 64 {
-				at += uint(e & stepBits)
-			} else {
-				r := readerAt(buf, int(at))
-				var ok bool
-				if diff, ok = r.block(b, k-uint(e>>stepShift), diff); !ok {
-					return mcu, int(mark)
-				}
-				at = uint(r.at())
+			if b.luma == nil {
+				continue
 			}
-			if at > uint(8*n) {
-				return mcu, int(mark)
-			}
-			if b.luma != nil {
-				dc += diff
-				if x, y := x0+b.x, y0+b.y; x < dst.Width && y < dst.Height {
-					dst.Pix[y*dst.Stride+x] = sample(dc, quant)
-				}
+			dc += d.diffs[i]
+			if x, y := x0+b.x, y0+b.y; x < dst.Width && y < dst.Height {
+				dst.Pix[y*dst.Stride+x] = sample(dc, d.plan.quant)
 			}
 		}
 		if x0 += d.plan.stepX; x0 >= dst.Width {
@@ -56,21 +43,43 @@ func (d *LumaDecoder) intervalNarrow(dst *video.Plane, n, mcu, end int) (done, b
 	return mcu, int(at)
 }
 
-// walk goes from a block's first step on until one ends the block, or crosses its end. It returns that step, where it is and how many
-// coefficients come before it. A function of its own keeps the loop's values in registers.
-//
-//go:noinline
-func walk(steps *[entries]step, buf []byte, first step, at uint) (last step, k, end uint) {
-	e := uint(first)
-	for {
-		next := k + e>>stepShift
-		if next >= 64 {
-			return step(e), k, at
+// mcuNarrow passes over the MCU at a position in bits, puts its luma blocks' differences into d.diffs and returns where it ends. It is false if the
+// MCU cannot be decoded, or not before the pad. See intervalWide for how steps go; a function of its own keeps what the loops need in registers.
+func (d *LumaDecoder) mcuNarrow(buf []byte, at uint) (end uint, ok bool) {
+	blocks := d.plan.blocks
+	for i := range blocks {
+		b := &blocks[i]
+		var e uint
+		if b.luma != nil {
+			first := b.luma[look(buf, at)]
+			d.diffs[i] = int32(first) >> 16
+			e = uint(step(first))
+		} else {
+			e = uint(b.skip[look(buf, at)])
 		}
-		k = next
-		at += e & stepBits
-		e = uint(steps[look(buf, at)])
+		k := uint(0)
+		for steps := b.next; k+e>>stepShift < 64; {
+			k += e >> stepShift
+			at += e & stepBits
+			e = uint(steps[look(buf, at)])
+		}
+		if past := k + e>>stepShift; past == 64 || past-endOfBlock < 64 {
+			at += e & stepBits
+		} else if at, ok = d.blockNarrow(i, k, buf, at); !ok {
+			return 0, false
+		}
+		if at > 8*uint(len(buf)-pad) {
+			return 0, false
+		}
 	}
+	return at, true
+}
+
+// blockNarrow passes over the rest of a block, from coefficient k on, symbol by symbol.
+func (d *LumaDecoder) blockNarrow(i int, k uint, buf []byte, at uint) (end uint, ok bool) {
+	r := readerAt(buf, int(at))
+	d.diffs[i], ok = r.block(&d.plan.blocks[i], k, d.diffs[i])
+	return uint(r.at()), ok
 }
 
 // look gives the window at a position in bits.
