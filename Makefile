@@ -19,7 +19,7 @@ UNIT = $$($(GO) list ./... | grep -v '^camward/e2e$$')
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test check fmt vet lint unit cross e2e crash faults story memory bench-live score test-nat test-browser fuzz lab lab1 icount bench fresh deps deps-test clean help
+.PHONY: build run test check fmt vet lint unit cross e2e crash faults story memory bench-live score score-matrix leave-one-out test-nat test-browser fuzz lab lab1 icount bench fresh deps deps-test clean help
 
 build: ## build bin/camward (static) and bin/camward-cloud
 	CGO_ENABLED=1 $(GO) build $(STATIC) -o bin/ ./cmd/camward
@@ -85,6 +85,14 @@ test-browser: deps-test build ## the camera's page and the cloud's in Chromium; 
 # Further flags in SCORE, as in make score SCORE='-size 320x240 -rate 5'; go run ./scripts/score -h lists them.
 score: deps-test ## the detector's hits and false alarms on the recordings in ../shared and on rendered scenes
 	$(GO) run ./scripts/score $(SCORE)
+
+# What the detector sees is kept beside the downloads: half an hour at first, a minute or two later.
+PLANES = -planes "$${XDG_CACHE_HOME:-$$HOME/.cache}/camward/planes"
+score-matrix: deps-test ## the same sums under many sizes, picture rates, JPEG qualities and starts
+	$(GO) run ./scripts/score -matrix $(PLANES) $(SCORE)
+
+leave-one-out: deps-test ## whether the detector's constants fit the clips they were chosen on better than others
+	$(GO) run ./scripts/score -leave-one-out $(PLANES) $(SCORE)
 
 TIME ?= 10m
 fuzz: ## TIME=10m of every fuzz target of the tree
