@@ -200,6 +200,7 @@ func (p *pipeline) setPrivacy(areas []video.Polygon) error {
 // renewed begins anew after a change of the mask: the ring ends, and with it an event, and the detector learns what the picture is now.
 func (p *pipeline) renewed() {
 	p.recorder.CameraLost()
+	p.traces.forget()
 	d, err := motion.New(p.config)
 	if err != nil {
 		p.log.Error("the detector does not learn anew", zap.Error(err))

@@ -214,6 +214,21 @@ func telling(a, b motion.Trace) motion.Trace {
 	return a
 }
 
+// forget drops the pictures that are kept, since what they show is to be seen no more.
+func (k *traceKeeper) forget() {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range k.slots {
+		k.slots[i] = keptPicture{}
+	}
+	if k.event != nil {
+		k.event.peak = keptPicture{}
+	}
+}
+
 // end finishes the event that is open, if there is one: no more pictures come for the moment.
 func (k *traceKeeper) end() {
 	if k == nil {

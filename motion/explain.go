@@ -99,7 +99,7 @@ func (s Story) alike(near []Finding, most int) (kept []Finding) {
 		if more := len(at) - named; more > 0 {
 			text += fmt.Sprintf(" and %d more times", more)
 		}
-		kept[i].Text += " Much the same at " + text + "."
+		kept[i].Text += " Much the same: " + text + "."
 	}
 	return kept
 }
@@ -315,8 +315,8 @@ func (s Story) motion(st stretch) Finding {
 	if there := place(last.Box); there != place(first.Box) {
 		fmt.Fprintf(&b, ", in the end %s", there)
 	}
-	fmt.Fprintf(&b, "; it was largest at %s, %s of the picture, and %s is enough. It counted once it had been seen for %s (motion.min_duration).",
-		s.when(peak.Mono), s.area(peak.Moved), s.area(peak.Least), inSeconds(first.Needed))
+	fmt.Fprintf(&b, ". At its largest it took %s of the picture (%s); %s is enough (motion.min_area). It counted once it had been seen for %s (motion.min_duration).",
+		s.area(peak.Moved), s.when(peak.Mono), s.area(peak.Least), inSeconds(first.Needed))
 	f.Text = b.String()
 	f.Changes = []Change{{"motion.exclude", "", "a polygon " + place(peak.Box) + " silences it"}}
 	if float64(peak.Moved) < insect*float64(s.Cols*s.Rows) {

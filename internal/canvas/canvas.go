@@ -137,35 +137,52 @@ func (c *Canvas) Polygon(points []Point, col Color) {
 	if len(points) < 3 {
 		return
 	}
-	lo, hi := points[0], points[0]
+	top, bottom := points[0].Y, points[0].Y
 	for _, p := range points {
-		lo, hi = Point{min(lo.X, p.X), min(lo.Y, p.Y)}, Point{max(hi.X, p.X), max(hi.Y, p.Y)}
+		top, bottom = min(top, p.Y), max(bottom, p.Y)
 	}
-	in := c.clip(lo.X, lo.Y, hi.X, hi.Y)
+	in := c.clip(0, top, float64(c.Width), bottom)
+	row := make([]float64, c.Width)
+	var ends []float64
 	for y := in.y0; y < in.y1; y++ {
-		for x := in.x0; x < in.x1; x++ {
-			n := 0
-			for k := range lines * lines {
-				p := Point{float64(x) + (float64(k%lines)+0.5)/lines, float64(y) + (float64(k/lines)+0.5)/lines}
-				if inside(points, p) {
-					n++
-				}
+		clear(row)
+		for k := range lines {
+			ends = crossings(ends[:0], points, float64(y)+(float64(k)+0.5)/lines)
+			for i := 0; i+1 < len(ends); i += 2 {
+				addSpan(row, max(0, ends[i]), min(ends[i+1], float64(c.Width)))
 			}
-			if n > 0 {
-				c.blend(y*c.Width+x, col, uint32(n*255/(lines*lines)))
+		}
+		for x, v := range row {
+			if v > 0 {
+				c.blend(y*c.Width+x, col, uint32(min(v/lines, 1)*255+0.5))
 			}
 		}
 	}
 }
 
-func inside(points []Point, p Point) (in bool) {
+// addSpan adds to each pixel of a row how much of it lies between a and b.
+func addSpan(row []float64, a, b float64) {
+	for x := int(a); float64(x) < b; x++ {
+		row[x] += min(float64(x+1), b) - max(float64(x), a)
+	}
+}
+
+// crossings gives where the closed line crosses a height, in order.
+func crossings(xs []float64, points []Point, y float64) []float64 {
 	for i, a := range points {
 		b := points[(i+1)%len(points)]
-		if (a.Y > p.Y) != (b.Y > p.Y) && p.X < a.X+(p.Y-a.Y)/(b.Y-a.Y)*(b.X-a.X) {
-			in = !in
+		if (a.Y > y) == (b.Y > y) {
+			continue
 		}
+		x := a.X + (y-a.Y)/(b.Y-a.Y)*(b.X-a.X)
+		at := len(xs)
+		xs = append(xs, x)
+		for ; at > 0 && xs[at-1] > x; at-- {
+			xs[at] = xs[at-1]
+		}
+		xs[at] = x
 	}
-	return in
+	return xs
 }
 
 // Picture draws an RGB picture, three bytes for each pixel, into the rectangle of whole pixels; it is made larger or smaller, smoothly if asked, else with
