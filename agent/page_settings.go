@@ -226,7 +226,7 @@ func (k kept) pageStatus() (list []SettingStatus) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(k.Detection)) {
 		c := k.Detection[name]
-		add(detectionOf(name), fmt.Sprintf("%d include, %d exclude, %s, area %g, contrast %g, duration %v", len(c.Include), len(c.Exclude), zoneCount(c.Zones), c.MinArea, c.MinContrast, c.MinDuration))
+		add(detectionOf(name), fmt.Sprintf("%d include, %d exclude, area %g, contrast %g, duration %v%s", len(c.Include), len(c.Exclude), c.MinArea, c.MinContrast, c.MinDuration, zoneCount(c.Zones)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(k.Controls)) {
 		add(controlsOf(name), strings.TrimPrefix(fmt.Sprint(k.Controls[name]), "map"))
@@ -237,10 +237,10 @@ func (k kept) pageStatus() (list []SettingStatus) {
 	return list
 }
 
-// zoneCount is for the status: how many zones the page has set.
+// zoneCount is for the status: how many zones were set, if any were.
 func zoneCount(zones []motion.Zone) string {
 	if zones == nil {
-		return "zones as configured"
+		return ""
 	}
-	return fmt.Sprintf("%d zones", len(zones))
+	return fmt.Sprintf(", %d zones", len(zones))
 }
