@@ -19,6 +19,8 @@ const (
 	maxTrackBoxes = 8 * motion.MaxTrack
 	// nearBox is how far a box may be from the moment of a picture to be shown on it.
 	nearBox = time.Second
+	// sureYet is how sure a direction must be to be told while what moves goes on.
+	sureYet = 0.7
 )
 
 // tracks remember what moved in the last events of a camera. One goroutine adds; of may be called from any.
@@ -103,6 +105,7 @@ func (t *tracks) of(event string, from, to time.Duration) *camio.Track {
 	e := t.events[i]
 	all := e.past
 	if open, ok := e.join.Open(); ok {
+		open.Headings = slices.DeleteFunc(open.Headings, func(h motion.Heading) bool { return h.Confidence < sureYet })
 		all = append(slices.Clip(all), open)
 	}
 	return trackOf(all, from, to)

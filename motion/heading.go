@@ -48,6 +48,7 @@ const (
 	headFoot   = 0.06 // of the picture's height: how far the foot of what approaches or departs must move
 	headGrowth = 0.14 // logarithm of how much larger it must become, along a side
 	headSteady = 0.15 // least rank correlation of both with time
+	headSlope  = 0.25 // of its way across the picture: how far the foot of what crosses it must move, to approach or depart all the same
 	headPath   = 0.12 // of the picture: the shortest way across it
 	headSlant  = 2    // a way across the picture is so many times longer than it is along the other axis
 )
@@ -67,11 +68,15 @@ func (t *Track) Headings() []Heading {
 	boxes := whole[:n]
 	var out []Heading
 	side, across := sideways(boxes)
-	switch h, ok := depth(boxes); {
-	case ok:
-		out = append(out, h)
-	case !across || side.Direction > Right: // what steadily crosses the picture doesn't come and go
-		out = toAndFro(boxes)
+	// What steadily crosses the picture doesn't come and go, and it shrinks and grows where the ground is as bright as its legs.
+	if crosses := across && side.Direction <= Right; !crosses || math.Abs(change(boxes, foot)) >= headSlope*math.Abs(change(boxes, middle)) {
+		h, ok := depth(boxes)
+		switch {
+		case ok:
+			out = append(out, h)
+		case !crosses:
+			out = toAndFro(boxes)
+		}
 	}
 	if across && (len(out) == 0 || side.Direction <= Right) { // what approaches goes down, too
 		out = append(out, side)
@@ -85,6 +90,7 @@ func enough(b []Box) bool {
 }
 
 func foot(b Box) float64   { return b.Y1 }
+func middle(b Box) float64 { return (b.X0 + b.X1) / 2 }
 func height(b Box) float64 { return math.Log(b.Y1 - b.Y0) }
 func area(b Box) float64   { return math.Log(b.Area) / 2 } // so that both are about lengths
 
@@ -133,8 +139,8 @@ func sideways(b []Box) (h Heading, ok bool) {
 	if !enough(b) {
 		return h, false
 	}
-	across, along := func(b Box) float64 { return (b.X0 + b.X1) / 2 }, func(b Box) float64 { return (b.Y0 + b.Y1) / 2 }
-	x, y, axis := change(b, across), change(b, along), across
+	along := func(b Box) float64 { return (b.Y0 + b.Y1) / 2 }
+	x, y, axis := change(b, middle), change(b, along), middle
 	switch {
 	case math.Abs(x) >= headSlant*math.Abs(y):
 		h.Direction = Left

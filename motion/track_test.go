@@ -39,6 +39,7 @@ func TestHeadings(t *testing.T) {
 			d.Moving = d.Score > 0
 			return d
 		}, 10, 6, []Direction{Right}},
+		{"crosses, and its legs vanish before the ground", func(u float64) Decision { return seen(line(0.1, 0.9, u), line(0.73, 0.6, u), line(0.2, 0.08, u)) }, 10, 6, []Direction{Right}},
 		{"goes down a wall", func(u float64) Decision { return seen(0.5, line(0.3, 0.9, u), 0.1) }, 10, 6, []Direction{Down}},
 		{"goes up a wall", func(u float64) Decision { return seen(0.5, line(0.9, 0.3, u), 0.1) }, 10, 6, []Direction{Up}},
 		{"stays and grows, as a lamp's cone does", func(u float64) Decision { return seen(0.5, 0.6, line(0.1, 0.4, u)) }, 10, 6, nil},
