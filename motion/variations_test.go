@@ -31,43 +31,55 @@ type variation struct {
 	cfg  Config
 }
 
-// jointly is how many variations have several constants changed at once, drawn by chance.
-const jointly = 20
+// mainConstants are the constants that are varied one by one.
+var mainConstants = []string{"MinArea", "MinContrast", "MinDuration", "noise", "edge", "flicker", "quiet", "busy", "settle", "recent", "reach", "leap", "freshShare",
+	"minCells", "sure", "travel", "litShare", "crowd", "doubt", "pace", "creepQuiet", "fall", "sceneShare"}
 
-// variations lists the defaults, each constant a third down and half up, single means switched off, and some with several changes at once.
-func variations() []variation {
+// offs are values that switch a means off.
+var offs = map[string]float64{"litShare": 10, "prompt": 1e9, "travel": 1e6, "crowd": 1e9, "creepSame": 1e9}
+
+// jointly is how many variations have one of eight of all constants changed, drawn by chance.
+const jointly = 10
+
+// variations lists the defaults, each of the main constants a third down and half up, single means switched off, and some with several changes at once.
+func variations(t *testing.T) []variation {
 	list := []variation{{"default", defaultTuning(), Default()}}
-	for _, factor := range []float64{1 / 1.5, 1.5} {
-		for i := range constants(&tuning{}, &Config{}) {
-			c := variation{tune: defaultTuning(), cfg: Default()}
-			k := constants(&c.tune, &c.cfg)[i]
-			k.scale(factor)
-			c.name = fmt.Sprintf("%s x%.2g", k.name, factor)
-			list = append(list, c)
-		}
-	}
-	for name, v := range map[string]float64{"lit": 0, "prompt": 1e9} {
-		c := variation{name + " off", defaultTuning(), Default()}
-		for _, k := range constants(&c.tune, &c.cfg) {
+	vary := func(name string, change func(constant)) variation {
+		v := variation{tune: defaultTuning(), cfg: Default()}
+		for _, k := range constants(&v.tune, &v.cfg) {
 			if k.name == name {
-				k.value.SetFloat(v)
-				list = append(list, c)
+				change(k)
+				return v
 			}
 		}
+		t.Fatalf("no constant %s", name)
+		return v
+	}
+	for _, name := range mainConstants {
+		for _, factor := range []float64{1 / 1.5, 1.5} {
+			v := vary(name, func(k constant) { k.scale(factor) })
+			v.name = fmt.Sprintf("%s x%.2g", name, factor)
+			list = append(list, v)
+		}
+	}
+	for name, value := range offs {
+		v := vary(name, func(k constant) { k.value.SetFloat(value) })
+		v.name = name + " off"
+		list = append(list, v)
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	for n := range jointly {
-		c := variation{tune: defaultTuning(), cfg: Default()}
+		v := variation{tune: defaultTuning(), cfg: Default()}
 		var names []string
-		for _, k := range constants(&c.tune, &c.cfg) {
+		for _, k := range constants(&v.tune, &v.cfg) {
 			if r.IntN(8) == 0 {
 				factor := []float64{1 / 1.5, 1.5}[r.IntN(2)]
 				k.scale(factor)
 				names = append(names, fmt.Sprintf("%s x%.2g", k.name, factor))
 			}
 		}
-		c.name = fmt.Sprintf("joint %d: %s", n+1, strings.Join(names, ", "))
-		list = append(list, c)
+		v.name = fmt.Sprintf("joint %d: %s", n+1, strings.Join(names, ", "))
+		list = append(list, v)
 	}
 	return list
 }
@@ -124,6 +136,7 @@ func TestVariations(t *testing.T) {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	lines := make(chan any, 16)
+	all := variations(t)
 	go func() {
 		for _, film := range films {
 			g.Go(func() error {
@@ -131,7 +144,7 @@ func TestVariations(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				for _, c := range variations() {
+				for _, c := range all {
 					lines <- map[string]any{"candidate": c.name, "film": strings.TrimSuffix(filepath.Base(film), ".film"), "found": c.detect(b)}
 				}
 				return nil
