@@ -261,10 +261,12 @@ func (k *traceKeeper) finish() {
 }
 
 // recent gives the traces from a stamp on, with the pictures that came nearest to motion in that time. Time 0 is that of the last.
-func (k *traceKeeper) recent(from time.Duration) Traced {
+func (k *traceKeeper) recent(from time.Duration) (t Traced) {
+	if k == nil {
+		return t
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var t Traced
 	for trace := range k.since(from) {
 		t.Traces = append(t.Traces, trace)
 	}

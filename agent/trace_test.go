@@ -2,20 +2,26 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"camward/motion"
+	"camward/uploader"
 	"camward/video"
 )
 
@@ -395,4 +401,74 @@ func TestAnEventIsFoundByTheBeginningOfItsID(t *testing.T) {
 	if _, err := FindEventTrace(nil, "last"); err == nil {
 		t.Error("an event out of nothing")
 	}
+}
+
+func TestTheRunningAgentTellsItsLastTraces(t *testing.T) {
+	s := newScenery(t, time.Minute)
+	s.walk("E", 20)
+	a := &Agent{clock: uploader.NewClock()}
+	w := httptest.NewRecorder()
+	a.answerTraces(w, &pipeline{name: "front", traces: s.keep}, 1000*time.Hour)
+	all, err := ReadTraces(w.Body)
+	if err != nil || len(all) != 1 || all[0].Camera != "front" || len(all[0].Pictures) == 0 || all[0].Mono != s.frame.Mono {
+		t.Fatalf("%v: %+v", err, all)
+	}
+	e, err := ExplainTraced(all[0], nil)
+	if err != nil || len(e.of(motion.FoundMotion)) != 1 || !strings.Contains(e.Found[0].Text, " ago") {
+		t.Errorf("%v: %+v", err, e)
+	}
+	w = httptest.NewRecorder()
+	a.answerTraces(w, &pipeline{name: "front"}, time.Minute) // keeps nothing
+	if all, err = ReadTraces(w.Body); err != nil || len(all[0].Traces) != 0 {
+		t.Errorf("%v: %+v", err, all)
+	}
+}
+
+func TestEventsAreWrittenWhileTheStoreRunsAndWhenItHasStopped(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	s := newTraceStore(TracesConfig{MaxBytes: uploader.MiB}, t.TempDir(), nil, zap.NewNop())
+	kept := func() int {
+		list, err := traceFiles(s.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	s.take(&eventTraces{TraceHeader: TraceHeader{Event: "A"}, traces: []motion.Trace{aTrace(0)}})
+	for kept() == 0 {
+		runtime.Gosched()
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	for i := range 2 * traceQueue { // more than there is room for: the rest is lost, and nobody waits
+		s.take(&eventTraces{TraceHeader: TraceHeader{Event: strconv.Itoa(i)}, traces: []motion.Trace{aTrace(0)}})
+	}
+	s.drain()
+	if n := kept(); n != 1+traceQueue {
+		t.Errorf("%d events are kept", n)
+	}
+}
+
+func TestPicturesAreForgottenWhenTheMaskChanges(t *testing.T) {
+	s := newScenery(t, time.Minute)
+	s.walk("E", 0)
+	if len(s.keep.recent(0).Pictures) == 0 {
+		t.Fatal("there is no picture to forget")
+	}
+	s.keep.forget()
+	if n := len(s.keep.recent(0).Pictures); n != 0 {
+		t.Errorf("%d pictures are left", n)
+	}
+	s.keep.end()
+	if e := s.done[0]; e.peak.near > 0 || len(e.traces) == 0 {
+		t.Errorf("the event has a picture, or lost its %d traces", len(e.traces))
+	}
+	var none *traceKeeper
+	none.forget()
+	none.end()
 }
