@@ -39,14 +39,15 @@ func sceneNames() (names []string) {
 
 func (c ScenesConfig) validate() (errs []error) {
 	known := sceneNames()
-	for key, list := range map[string][]string{"scenes.report": c.Report, "scenes.upload": c.Upload} {
+	check := func(key string, list []string) {
 		for _, n := range list {
 			if !slices.Contains(known, n) {
-				errs = append(errs, fmt.Errorf("%s: %q is none of %s", key, n, strings.Join(known, ", ")))
+				errs = append(errs, fmt.Errorf("scenes.%s: %q is none of %s", key, n, strings.Join(known, ", ")))
 			}
 		}
 	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	check("report", c.Report)
+	check("upload", c.Upload)
 	return errs
 }
 

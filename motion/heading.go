@@ -117,20 +117,29 @@ func fullness(b []Box) float64 { return min(1, float64(len(b))/headSure) }
 
 // toAndFro looks at the way to where the foot was lowest or highest and at the way from there.
 func toAndFro(b []Box) (out []Heading) {
-	by := func(x, y Box) int { return cmp.Compare(foot(x), foot(y)) }
-	for _, turn := range []Box{slices.MaxFunc(append([]Box{{}}, b...), by), slices.MinFunc(append([]Box{{Rect: Rect{Y1: 2}}}, b...), by)} {
-		at := slices.Index(b, turn)
-		if at < 0 {
-			return nil
+	if len(b) == 0 {
+		return nil
+	}
+	low, high := 0, 0
+	for i := range b {
+		if foot(b[i]) > foot(b[low]) {
+			low = i
 		}
-		for _, part := range [][]Box{b[:at+1], b[at:]} {
+		if foot(b[i]) < foot(b[high]) {
+			high = i
+		}
+	}
+	for _, turn := range [2]int{low, high} {
+		for _, part := range [2][]Box{b[:turn+1], b[turn:]} {
 			h, ok := depth(part)
 			if ok && !slices.ContainsFunc(out, func(o Heading) bool { return o.Direction == h.Direction }) {
 				out = append(out, h)
 			}
 		}
 	}
-	slices.SortFunc(out, func(x, y Heading) int { return cmp.Compare(x.Direction, y.Direction) })
+	if len(out) == 2 && out[0].Direction > out[1].Direction {
+		out[0], out[1] = out[1], out[0]
+	}
 	return out
 }
 
