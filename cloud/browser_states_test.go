@@ -136,3 +136,17 @@ func TestLossesFitAPhoneAndAreReadableInTheDark(t *testing.T) {
 		}
 	}
 }
+
+func TestInTheBrowserChangesOfTheWholePictureAreListed(t *testing.T) {
+	c, line := lostCamera(t, "front door")
+	line.Report(true, time.Now().Add(-time.Hour), "USB camera (usb-0000:00:14.0-1), MJPEG 1280x720, 30/s")
+	line.ReportScene("covered", time.Now().Add(-time.Minute), "3 times since it was told last")
+	line.ReportScene("struck-by-lightning", time.Now(), "")
+	b := browser.Open(t, 1000, 800, "")
+	b.Do(chromedp.Navigate(c.Account.SigninURL), chromedp.WaitVisible("main button"), chromedp.Click("main button"), chromedp.WaitVisible(".camera"),
+		chromedp.Navigate(c.URL+"/live/front%20door"))
+	b.Wait("both stand on the page", `(t => t.includes('Camera covered') && t.includes('3 times since') && t.includes('Picture changed: struck-by-lightning'))(document.getElementById('changes').innerText)`, patience)
+	b.Wait("they are no loss", `document.querySelectorAll('#changes section')[0].querySelectorAll('li').length === 1 && document.getElementById('lost').innerText === ''`, patience)
+	b.Do(chromedp.Evaluate[chromedp.Void](`document.getElementById('changes').scrollIntoView()`))
+	b.Shot("scenes")
+}
