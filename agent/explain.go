@@ -102,8 +102,8 @@ func (e *Explanation) seconds(mono time.Duration) float64 {
 }
 
 // story is what the traces are explained with.
-func (e *Explanation) story() motion.Story {
-	return motion.Story{Cols: e.Cols, Rows: e.Rows, Config: e.Settings.config(), When: e.when}
+func (e *Explanation) story() *motion.Story {
+	return &motion.Story{Cols: e.Cols, Rows: e.Rows, Config: e.Settings.config(), When: e.when}
 }
 
 // when writes a stamp as people read it.

@@ -45,7 +45,7 @@ type Change struct {
 // Explain tells what happened, in order of time: every stretch of motion, every scene change and time of learning, and of the stretches in which
 // something changed without making motion the ones that came nearest to it, at most misses of them; single places only where there is no motion
 // at all. If there is none of all that, the one finding says so.
-func (s Story) Explain(traces []Trace, misses int) []Finding {
+func (s *Story) Explain(traces []Trace, misses int) []Finding {
 	stretches := split(traces)
 	var found []Finding
 	var near []Finding
@@ -75,7 +75,7 @@ func (s Story) Explain(traces []Trace, misses int) []Finding {
 }
 
 // alike keeps the first most of the misses; those that have the same reason and place as one of them are mentioned there.
-func (s Story) alike(near []Finding, most int) (kept []Finding) {
+func (s *Story) alike(near []Finding, most int) (kept []Finding) {
 	again := map[int][]time.Duration{} // by the index in kept
 	for _, f := range near {
 		i := slices.IndexFunc(kept, func(k Finding) bool {
@@ -115,7 +115,7 @@ func Nearest(found []Finding) (f Finding, ok bool) {
 }
 
 // At tells how the picture nearest to a moment was decided; ok is false if there is no trace at all.
-func (s Story) At(traces []Trace, mono time.Duration) (f Finding, ok bool) {
+func (s *Story) At(traces []Trace, mono time.Duration) (f Finding, ok bool) {
 	best := -1
 	for i, t := range traces {
 		if t.Reason == ReasonSkipped && len(traces) > 1 {
@@ -163,8 +163,8 @@ type stretch struct {
 	traces []Trace
 }
 
-func (s stretch) from() time.Duration { return s.traces[0].Mono }
-func (s stretch) to() time.Duration   { return s.traces[len(s.traces)-1].Mono }
+func (s *stretch) from() time.Duration { return s.traces[0].Mono }
+func (s *stretch) to() time.Duration   { return s.traces[len(s.traces)-1].Mono }
 
 // split cuts traces into stretches: pictures of one kind, with at most MaxGap between two of them. Learning that follows a scene change belongs to that.
 func split(traces []Trace) (list []stretch) {
@@ -233,14 +233,14 @@ func (t Trace) Nearness() float64 {
 	return 1
 }
 
-func (s Story) when(mono time.Duration) string {
+func (s *Story) when(mono time.Duration) string {
 	if s.When != nil {
 		return s.When(mono)
 	}
 	return fmt.Sprintf("%.1f s", mono.Seconds())
 }
 
-func (s Story) span(from, to time.Duration) string {
+func (s *Story) span(from, to time.Duration) string {
 	if a, b := s.when(from), s.when(to); a != b {
 		return a + " to " + b
 	}
@@ -248,7 +248,7 @@ func (s Story) span(from, to time.Duration) string {
 }
 
 // area writes so many cells as a share of the picture.
-func (s Story) area(cells uint16) string {
+func (s *Story) area(cells uint16) string {
 	return percent(float64(cells) / float64(max(1, s.Cols*s.Rows)))
 }
 
@@ -266,7 +266,7 @@ func percent(share float64) string {
 func inSeconds(v float32) string { return fmt.Sprintf("%.2f s", v) }
 
 // floor reports whether the smallest part that counts is as small as it can be, whatever is set.
-func (s Story) floor(t Trace) bool {
+func (s *Story) floor(t Trace) bool {
 	return int(t.Least) <= defaultTuning().minCells
 }
 
@@ -298,7 +298,7 @@ func place(box [4]uint8) string {
 const insect = 0.02
 
 // motion explains why there was motion.
-func (s Story) motion(st stretch) Finding {
+func (s *Story) motion(st stretch) Finding {
 	first, last, peak := st.traces[0], st.traces[0], st.traces[0]
 	for _, t := range st.traces {
 		if t.Reason != ReasonMoving {
@@ -329,12 +329,12 @@ func (s Story) motion(st stretch) Finding {
 }
 
 // shareAbove is a value of motion.min_area that so many cells do not reach.
-func (s Story) shareAbove(cells uint16) string {
+func (s *Story) shareAbove(cells uint16) string {
 	return fmt.Sprintf("%.2g%%", math.Min(50, 100*float64(cells)*1.25/float64(max(1, s.Cols*s.Rows))))
 }
 
 // least tells the smallest part that counts, and why it is that.
-func (s Story) least(t Trace) string {
+func (s *Story) least(t Trace) string {
 	if s.floor(t) {
 		return fmt.Sprintf("%s (%d cells of the detector's grid, whatever motion.min_area says)", s.area(t.Least), t.Least)
 	}
@@ -342,7 +342,7 @@ func (s Story) least(t Trace) string {
 }
 
 // miss explains why what changed made no motion.
-func (s Story) miss(st stretch) Finding {
+func (s *Story) miss(st stretch) Finding {
 	best := st.traces[0]
 	for _, t := range st.traces {
 		if t.Nearness() > best.Nearness() {
@@ -355,7 +355,7 @@ func (s Story) miss(st stretch) Finding {
 }
 
 // relearnt explains a time in which the picture was learnt.
-func (s Story) relearnt(st stretch) Finding {
+func (s *Story) relearnt(st stretch) Finding {
 	f := Finding{Kind: st.kind, From: st.from(), To: st.to(), Trace: st.traces[0]}
 	if st.kind == FoundLearning {
 		f.Text = s.span(f.From, f.To) + ": the detector learnt what the picture looks like, as it does at each start of the camera; nothing counts as motion meanwhile."
@@ -396,7 +396,7 @@ func sceneText(c Scene) string {
 }
 
 // still explains that there was nothing to explain.
-func (s Story) still(traces []Trace) Finding {
+func (s *Story) still(traces []Trace) Finding {
 	traces = slices.DeleteFunc(slices.Clone(traces), func(t Trace) bool { return kindOf(t.Reason) == FoundLearning && len(traces) > 1 })
 	if len(traces) == 0 {
 		return Finding{Kind: FoundStill, Text: "There was nothing but that: the detector had no time to look for anything."}
@@ -413,7 +413,7 @@ func (s Story) still(traces []Trace) Finding {
 }
 
 // sentence says why a picture led to what it led to.
-func (s Story) sentence(t Trace) string {
+func (s *Story) sentence(t Trace) string {
 	switch t.Reason {
 	case ReasonSkipped:
 		return "The picture came so soon after the last that it was passed over; the last decision holds."
@@ -441,7 +441,7 @@ func (s Story) sentence(t Trace) string {
 	return fmt.Sprintf("Something of %s of the picture changed %s and was left out (%s).", s.area(t.Largest), place(t.Box), t.Reason)
 }
 
-func (s Story) cells(n uint16) string {
+func (s *Story) cells(n uint16) string {
 	if n == 1 {
 		return fmt.Sprintf("A single place (%s of the picture)", s.area(n))
 	}
@@ -449,7 +449,7 @@ func (s Story) cells(n uint16) string {
 }
 
 // brief says how long something moved, and that small things need longer.
-func (s Story) brief(t Trace) string {
+func (s *Story) brief(t Trace) string {
 	text := fmt.Sprintf("Something of %s of the picture moved %s. It was seen for %s; %s are needed (motion.min_duration).", s.area(t.Moved), place(t.Box), inSeconds(t.Evidence), inSeconds(t.Needed))
 	if sure := defaultTuning().sure; float64(t.Moved) < sure*float64(t.Least) {
 		text += fmt.Sprintf(" It is not much larger than the smallest that counts, %s; such things need longer, up to %.0f times.", s.least(t), sure)
@@ -458,7 +458,7 @@ func (s Story) brief(t Trace) string {
 }
 
 // changes lists what would have let the picture count.
-func (s Story) changes(t Trace) (list []Change) {
+func (s *Story) changes(t Trace) (list []Change) {
 	none := func(text string) { list = append(list, Change{Text: text}) }
 	switch t.Reason {
 	case ReasonBrief:
@@ -481,7 +481,7 @@ func (s Story) changes(t Trace) (list []Change) {
 }
 
 // contrast is a change of motion.min_contrast by half.
-func (s Story) contrast(text string) Change {
+func (s *Story) contrast(text string) Change {
 	c := Change{"motion.min_contrast", "", text + " (or a zone there with sensitivity 2, motion.zones)"}
 	if v := math.Floor(s.Config.MinContrast) / 2; v >= 2 {
 		c.Value = fmt.Sprint(v)

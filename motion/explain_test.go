@@ -143,10 +143,10 @@ func TestWhereABoxIsIsSaidInWords(t *testing.T) {
 }
 
 func TestExplainingNoTracesFindsNothing(t *testing.T) {
-	if f := (Story{}).Explain(nil, 3); len(f) != 0 {
+	if f := (&Story{}).Explain(nil, 3); len(f) != 0 {
 		t.Errorf("%+v", f)
 	}
-	if _, ok := (Story{}).At(nil, 0); ok {
+	if _, ok := (&Story{}).At(nil, 0); ok {
 		t.Error("a finding from nothing")
 	}
 }
