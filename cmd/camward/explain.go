@@ -235,6 +235,9 @@ func printExplanation(w io.Writer, e *agent.Explanation) {
 		}
 		for _, c := range f.Changes {
 			text := c.Text
+			if f.Kind != "motion" && strings.HasPrefix(c.Tried, "no motion") {
+				continue // it was to be found by that, and is not
+			}
 			switch {
 			case c.Value != "":
 				text = fmt.Sprintf("%s=%s %s", c.Key, c.Value, c.Text)
