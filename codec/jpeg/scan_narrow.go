@@ -75,11 +75,41 @@ func (d *LumaDecoder) mcuNarrow(buf []byte, at uint) (end uint, ok bool) {
 	return at, true
 }
 
-// blockNarrow passes over the rest of a block, from coefficient k on, symbol by symbol.
+// blockNarrow passes over the rest of a block, from coefficient k on, symbol by symbol: reader.block without its accumulator.
 func (d *LumaDecoder) blockNarrow(i int, k uint, buf []byte, at uint) (end uint, ok bool) {
-	r := readerAt(buf, int(at))
-	d.diffs[i], ok = r.block(&d.plan.blocks[i], k, d.diffs[i])
-	return uint(r.at()), ok
+	b := &d.plan.blocks[i]
+	if k == 0 {
+		size, length := b.dc.symbol(ahead(buf, at))
+		if length == 0 {
+			return 0, false
+		}
+		d.diffs[i] = magnitude(ahead(buf, at+length), uint(size))
+		at += length + uint(size)
+		k = 1
+	}
+	for k < 64 {
+		sym, length := b.ac.symbol(ahead(buf, at))
+		run, size := uint(sym>>4), uint(sym&15)
+		if length == 0 {
+			return 0, false
+		}
+		at += length + size
+		if sym == 0 { // EOB
+			return at, true
+		}
+		if size == 0 && run != 15 {
+			return 0, false
+		}
+		k += run + 1
+	}
+	return at, k == 64
+}
+
+// ahead gives the 16 bits from a position in bits on, left-aligned. No code and no magnitude is longer.
+func ahead(buf []byte, at uint) uint64 {
+	i := at >> 3
+	_ = buf[i+2]
+	return uint64((uint32(buf[i])<<24|uint32(buf[i+1])<<16|uint32(buf[i+2])<<8)<<(at&7)) << 32
 }
 
 // look gives the window at a position in bits.
