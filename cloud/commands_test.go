@@ -410,7 +410,7 @@ func TestOldDataKeepsItsDatesAndCameras(t *testing.T) {
 	}
 	// Undo all steps of the schema but the first.
 	for _, q := range []string{"DROP TABLE camera_states", "DROP TABLE camios", "DROP TABLE zones", "DROP INDEX devices_by_poll", "ALTER TABLE commands DROP COLUMN shown", "ALTER TABLE commands DROP COLUMN place", "ALTER TABLE devices DROP COLUMN trusted_ip",
-		"ALTER TABLE devices DROP COLUMN other_ip", "ALTER TABLE devices DROP COLUMN other_poll", "PRAGMA user_version = 1"} {
+		"ALTER TABLE items DROP COLUMN motion", "ALTER TABLE devices DROP COLUMN other_ip", "ALTER TABLE devices DROP COLUMN other_poll", "PRAGMA user_version = 1"} {
 		if _, err := db.ExecContext(context.Background(), q); err != nil {
 			t.Fatalf("%s: %v", q, err)
 		}
