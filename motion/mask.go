@@ -20,20 +20,36 @@ func (m *mask) count() (n int) {
 	return n
 }
 
-// dilate adds the cells around those of m, corners included. Bits beyond the grid's last column may come to be set.
-func (m *mask) dilate() {
-	above, here := uint64(0), spread(m[0])
-	for y := range m {
-		under := uint64(0)
-		if y+1 < maxSide {
-			under = spread(m[y+1])
+// dilate adds the cells up to n away from those of m, corners included. Bits beyond the grid's last column may come to be set.
+func (m *mask) dilate(n int) {
+	for r := 0; r < n; {
+		step := min(n-r, 2*r+1) // what has grown by r is grown further in one go
+		was := *m
+		for y := range m {
+			was[y] |= was[y]<<step | was[y]>>step
 		}
-		m[y] = above | here | under
-		above, here = here, under
+		*m = was
+		for y := range maxSide - step {
+			m[y] |= was[y+step]
+			m[y+step] |= was[y]
+		}
+		r += step
 	}
 }
 
-func spread(w uint64) uint64 { return w | w<<1 | w>>1 }
+// erode leaves the cells all around which, corners included, are others of m.
+func (m *mask) erode() {
+	above := uint64(0)
+	for y, here := range m {
+		under := uint64(0)
+		if y+1 < maxSide {
+			under = m[y+1]
+		}
+		all := above & here & under
+		m[y] = all & (all << 1) & (all >> 1)
+		above = here
+	}
+}
 
 // maskOf marks the cells of a grid whose centre is inside any polygon of include (or all, if there is none) and inside no
 // polygon of exclude.

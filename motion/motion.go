@@ -302,18 +302,35 @@ func (d *Detector) lit(root int, gain float64) bool {
 }
 
 // nearBefore keeps those cells of m that are within reach of a cell that changed in the picture before and, if that was not
-// long ago, of one in the picture before that.
+// long ago, of one in the picture before that. What is solid may be quick, so it is within reach of what was solid further off.
 func (d *Detector) nearBefore(m *mask) {
-	reach := max(1, int(d.interval.Seconds()*d.tune.reach+0.5))
+	reach, leap := d.reach(d.tune.reach), d.reach(d.tune.leap)
+	solid := *m
+	solid.erode()
+	large := !solid.empty()
+	if large {
+		solid.dilate(2)
+	}
 	for k := 1; k <= d.pictures(); k++ {
 		near := d.changed[k]
-		for range reach * k {
-			near.dilate()
+		near.dilate(reach * k)
+		if large {
+			was := d.changed[k]
+			was.erode()
+			was.dilate(leap * k)
+			for y := range near {
+				near[y] |= was[y] & solid[y]
+			}
 		}
 		for y := range m {
 			m[y] &= near[y]
 		}
 	}
+}
+
+// reach is how many cells something that moves on at speed may be off after one picture.
+func (d *Detector) reach(speed float64) int {
+	return max(1, int(d.interval.Seconds()*speed*float64(max(d.grid.cols, d.grid.rows))/maxSide+0.5))
 }
 
 // pictures is how many pictures before must have changed near where one counts.

@@ -44,6 +44,7 @@ type tuning struct {
 
 	// What makes changed cells motion.
 	reach      float64       // cells a second by which something moves on between pictures
+	leap       float64       // the same of something solid, at least three cells each way: a runner, a car
 	sparse     time.Duration // with pictures further apart, a change near it in one picture before is enough
 	recent     time.Duration // memory of what is a fresh change
 	freshShare float64       // of a part's cells that must be freshly changed, or it stands: a clock's digit, what a departed object left
@@ -94,6 +95,7 @@ func defaultTuning() tuning {
 		flickerDown: 20 * time.Second,
 
 		reach:      6,
+		leap:       60,
 		sparse:     300 * time.Millisecond,
 		recent:     350 * time.Millisecond,
 		freshShare: 0.5,
