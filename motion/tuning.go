@@ -53,6 +53,7 @@ type tuning struct {
 	litPairs   int32         // but only with so many pairs of neighbouring cells
 	litTexture float64       // and so much texture, in levels from cell to cell
 	minCells   int           // smallest part, whatever Config.MinArea says
+	minCoarse  int           // the same where planes are so small that the grid is coarse
 	sure       float64       // a part this many times the smallest counts in full, smaller ones proportionally
 	prompt     float64       // a part this many times the smallest that changes still has moved since its cells first changed, two pictures ago
 	promptMin  int           // cells of it that must have changed since the picture before
@@ -104,6 +105,7 @@ func defaultTuning() tuning {
 		litPairs:   6,
 		litTexture: 2,
 		minCells:   3,
+		minCoarse:  2,
 		sure:       2,
 		prompt:     2,
 		promptMin:  2,
