@@ -63,6 +63,7 @@ type Detector struct {
 	counted  mask          // of those now, the ones that count; parts are made of them
 	labelled bool          // counted and parts are of the last plane analysed
 	best     int           // root of the largest part that moves, if there is one
+	trails   trails        // of small parts
 	evidence time.Duration // how long something has moved, less how long not
 	decision Decision
 	trace    Trace // of the last Step
@@ -172,6 +173,7 @@ func (d *Detector) startLearning() {
 	d.gain = 1
 	d.changed = [3]mask{}
 	d.evidence = 0
+	d.trails.clear()
 }
 
 func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
@@ -196,7 +198,8 @@ func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
 		return dec, ReasonScene
 	}
 	part := d.largest(&dec)
-	moving := d.lasting(dt, int(part.cells))
+	cells := d.travel(dt, int(part.cells))
+	moving := d.lasting(dt, cells)
 	why = d.why(part.cells, moving)
 	if !moving {
 		return dec, why
@@ -339,6 +342,29 @@ func (d *Detector) pictures() int {
 		return 1
 	}
 	return 2
+}
+
+// travel follows the small parts and gives the size that motion is weighed by: that of the largest part that moves, or more where a small one has
+// gone on steadily from where it was first seen.
+func (d *Detector) travel(dt time.Duration, cells int) int {
+	t := &d.tune
+	small := int16(t.sure * float64(d.minCells))
+	d.trails.pass(dt, t.lost)
+	reach := int32(16 * (1.5 + t.reach*d.interval.Seconds()))
+	for i := range d.parts.runs {
+		if b := &d.parts.blobs[i]; int(d.parts.parent[i]) == i && b.cells < small {
+			d.trails.follow(b, reach, dt)
+		}
+	}
+	if cells == 0 || d.trails.live() > t.fewTrails {
+		return cells
+	}
+	for i := range d.trails {
+		if d.trails[i].travels(t) {
+			return max(cells, int(small))
+		}
+	}
+	return cells
 }
 
 // lasting weighs the last pictures: evidence grows by the time in which a large enough part moves, slower for a small one, and

@@ -55,6 +55,10 @@ type tuning struct {
 	minCells   int           // smallest part, whatever Config.MinArea says
 	minCoarse  int           // the same where planes are so small that the grid is coarse
 	sure       float64       // a part this many times the smallest counts in full, smaller ones proportionally
+	travel     float64       // cells that a small part must have gone on from where it was first seen
+	travelAge  time.Duration // and for how long
+	fewTrails  int           // small parts that are followed at the same time; more are weather
+	lost       time.Duration // a small part not seen for so long is gone
 	prompt     float64       // a part this many times the smallest that changes still has moved since its cells first changed, two pictures ago
 	promptMin  int           // cells of it that must have changed since the picture before
 	fall       float64       // speed at which evidence shrinks without motion, against its growth with it
@@ -107,6 +111,10 @@ func defaultTuning() tuning {
 		minCells:   3,
 		minCoarse:  2,
 		sure:       2,
+		travel:     2,
+		travelAge:  500 * time.Millisecond,
+		fewTrails:  4,
+		lost:       350 * time.Millisecond,
 		prompt:     2,
 		promptMin:  2,
 		fall:       0.7,
