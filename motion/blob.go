@@ -101,6 +101,16 @@ func (l *labeller) within(root int, m *mask) (n int) {
 	return n
 }
 
+// mark adds the blob with the given root to m.
+func (l *labeller) mark(root int, m *mask) {
+	for i := range l.runs {
+		if l.root(i) == root {
+			first, last := int(l.ends[i][0]), int(l.ends[i][1])
+			m[l.rows[i]] |= below(last-first+1) << first
+		}
+	}
+}
+
 // largest gives the root of the largest blob; 0 if there is none.
 func (l *labeller) largest() (root int) {
 	for i := range l.runs {

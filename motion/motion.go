@@ -45,6 +45,7 @@ type Detector struct {
 	tune  tuning
 	grid  grid
 	scene scene
+	creep creep
 	parts labeller
 
 	watch    mask // the cells that the configuration wants
@@ -174,6 +175,7 @@ func (d *Detector) startLearning() {
 	d.changed = [3]mask{}
 	d.evidence = 0
 	d.trails.clear()
+	d.creep.reset(&d.tune)
 }
 
 func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
@@ -197,7 +199,7 @@ func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
 		dec.SceneChange = true
 		return dec, ReasonScene
 	}
-	part := d.largest(&dec)
+	part := d.largest(dt, &dec)
 	cells := d.travel(dt, int(part.cells))
 	moving := d.lasting(dt, cells)
 	why = d.why(part.cells, moving)
@@ -205,6 +207,9 @@ func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
 		return dec, why
 	}
 	dec.Moving = true
+	if d.creep.parts.empty() { // what moves leaves traces that would be taken for creeping
+		d.creep.reset(&d.tune)
+	}
 	dec.Box = d.decision.Box // where it was last
 	cols, rows := float64(d.scene.cols), float64(d.scene.rows)
 	if part.cells > 0 {
@@ -258,11 +263,17 @@ func (d *Detector) compare(dt time.Duration, dec *Decision) (scene bool) {
 }
 
 // largest finds the largest connected part that moves, among the cells that changed near where something changed before.
-func (d *Detector) largest(dec *Decision) (best blob) {
+func (d *Detector) largest(dt time.Duration, dec *Decision) (best blob) {
+	d.creeps(dt, dec.Threshold)
 	d.counted = d.changed[0]
 	d.nearBefore(&d.counted)
+	fresh := d.scene.fresh
+	for y := range d.scene.rows {
+		d.counted[y] |= d.creep.parts[y]
+		fresh[y] |= d.creep.parts[y]
+	}
 	dec.Cells = d.counted.count()
-	d.parts.label(&d.counted, &d.scene.fresh, d.scene.rows)
+	d.parts.label(&d.counted, &fresh, d.scene.rows)
 	d.best = -1
 	d.labelled = true
 	for i := range d.parts.runs {
@@ -283,6 +294,14 @@ func (d *Detector) moves(b blob) bool {
 // lit reports whether the part with the given root is a place where only the light changed: the texture of its background is
 // still there, which a thing before it would hide. Where there is no texture, it can't be told.
 func (d *Detector) lit(root int, gain float64) bool {
+	if d.parts.within(root, &d.creep.parts) > 0 {
+		return false // looked at already
+	}
+	return d.litAgainst(root, &d.scene.background, gain)
+}
+
+// litAgainst is the same for any background, in 1/1024 level.
+func (d *Detector) litAgainst(root int, background *[maxCells]int32, gain float64) bool {
 	g := int32(gain*4096 + 0.5)
 	pairs, apart, both := int32(0), int32(0), int32(0)
 	l, s := &d.parts, &d.scene
@@ -291,7 +310,7 @@ func (d *Detector) lit(root int, gain float64) bool {
 			continue
 		}
 		from, to := int(l.rows[i])*s.cols+int(l.ends[i][0]), int(l.rows[i])*s.cols+int(l.ends[i][1])
-		now, background := s.now[from:to+1], s.background[from:to+1]
+		now, background := s.now[from:to+1], background[from:to+1]
 		for x := range len(now) - 1 {
 			step := now[x+1] - now[x]
 			was := (background[x+1]>>4 - background[x]>>4) * g >> 12
@@ -378,6 +397,9 @@ func (d *Detector) lasting(dt time.Duration, cells int) bool {
 		grow := min(time.Duration(float64(dt)*sure), least*6/10)
 		if d.evidence == 0 && d.prompt(cells) {
 			grow += time.Duration(d.pictures()) * d.interval
+		}
+		if d.best >= 0 && d.parts.within(d.best, &d.creep.parts) > 0 {
+			grow = least // that has lasted already
 		}
 		d.evidence = min(d.evidence+grow, time.Duration(float64(least)*d.tune.hold))
 	}

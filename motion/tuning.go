@@ -36,6 +36,7 @@ type tuning struct {
 	quiet       time.Duration // of the background where nothing happens
 	busy        time.Duration // of the background where something does, so that it is not absorbed while it moves
 	settle      time.Duration // what has stood still for this long is absorbed as if it were quiet
+	creepQuiet  time.Duration // of the slow background, against which things are found that creep
 	exposure    time.Duration // of the background's following of the gain
 	deviation   time.Duration // of the mean deviation
 	flickerUp   time.Duration // of the flicker average while there is a difference
@@ -57,6 +58,10 @@ type tuning struct {
 	sure       float64       // a part this many times the smallest counts in full, smaller ones proportionally
 	travel     float64       // cells that a small part must have gone on from where it was first seen
 	travelAge  time.Duration // and for how long
+	creepLook  time.Duration // so often the two backgrounds are compared
+	creepRest  time.Duration // so long after other motion nothing is taken for creeping: it may be what that left
+	creepSpan  time.Duration // in two such spans, one after the other, a part that creeps must grow
+	creepMax   float64       // of the picture are too many: that is the light
 	fewTrails  int           // small parts that are followed at the same time; more are weather
 	lost       time.Duration // a small part not seen for so long is gone
 	prompt     float64       // a part this many times the smallest that changes still has moved since its cells first changed, two pictures ago
@@ -93,6 +98,7 @@ func defaultTuning() tuning {
 		quiet:       2500 * time.Millisecond,
 		busy:        20 * time.Second,
 		settle:      3 * time.Second,
+		creepQuiet:  12 * time.Second,
 		exposure:    time.Second,
 		deviation:   4 * time.Second,
 		flickerUp:   10 * time.Second,
@@ -113,6 +119,10 @@ func defaultTuning() tuning {
 		sure:       2,
 		travel:     2,
 		travelAge:  500 * time.Millisecond,
+		creepLook:  500 * time.Millisecond,
+		creepRest:  2 * time.Second,
+		creepSpan:  1500 * time.Millisecond,
+		creepMax:   0.15,
 		fewTrails:  4,
 		lost:       350 * time.Millisecond,
 		prompt:     2,
