@@ -58,10 +58,12 @@ func (d *Detector) creeps(dt time.Duration, threshold float64) {
 	for i := range d.parts.runs {
 		b := &d.parts.blobs[i]
 		if int(d.parts.parent[i]) != i || int(b.cells) < 2*d.minCells || int(b.fresh) < d.minCells || d.parts.within(i, &c.born[1]) < d.minCells ||
-			float64(b.cells) > t.creepMax*float64(s.cols*s.rows) || d.litAgainst(i, &c.slow, 1) {
+			float64(b.cells) > t.creepMax*float64(s.cols*s.rows) {
 			continue
 		}
-		d.parts.mark(i, &c.parts)
+		if same, enough := d.texture(i, &c.slow, 1, 1); enough && !same {
+			d.parts.mark(i, &c.parts)
+		}
 	}
 }
 

@@ -297,11 +297,13 @@ func (d *Detector) lit(root int, gain float64) bool {
 	if d.parts.within(root, &d.creep.parts) > 0 {
 		return false // looked at already
 	}
-	return d.litAgainst(root, &d.scene.background, gain)
+	same, texture := d.texture(root, &d.scene.background, gain, 0)
+	return texture && same
 }
 
-// litAgainst is the same for any background, in 1/1024 level.
-func (d *Detector) litAgainst(root int, background *[maxCells]int32, gain float64) bool {
+// texture reports whether the part with the given root and what is up to margin cells to its left and right has texture, and whether that is the same as
+// in a background in 1/1024 level. Where there is no texture, it can't be told.
+func (d *Detector) texture(root int, background *[maxCells]int32, gain float64, margin int) (same, enough bool) {
 	g := int32(gain*4096 + 0.5)
 	pairs, apart, both := int32(0), int32(0), int32(0)
 	l, s := &d.parts, &d.scene
@@ -309,7 +311,8 @@ func (d *Detector) litAgainst(root int, background *[maxCells]int32, gain float6
 		if l.root(i) != root {
 			continue
 		}
-		from, to := int(l.rows[i])*s.cols+int(l.ends[i][0]), int(l.rows[i])*s.cols+int(l.ends[i][1])
+		row := int(l.rows[i]) * s.cols
+		from, to := row+max(int(l.ends[i][0])-margin, 0), row+min(int(l.ends[i][1])+margin, s.cols-1)
 		now, background := s.now[from:to+1], background[from:to+1]
 		for x := range len(now) - 1 {
 			step := now[x+1] - now[x]
@@ -320,7 +323,7 @@ func (d *Detector) litAgainst(root int, background *[maxCells]int32, gain float6
 		pairs += int32(len(now) - 1)
 	}
 	t := &d.tune
-	return pairs >= t.litPairs && float64(both) > 2*t.litTexture*levelUnit*float64(pairs) && float64(apart) < t.lit*float64(both)
+	return float64(apart) < t.lit*float64(both), pairs >= t.litPairs && float64(both) > 2*t.litTexture*levelUnit*float64(pairs)
 }
 
 // nearBefore keeps those cells of m that are within reach of a cell that changed in the picture before and, if that was not
