@@ -100,3 +100,28 @@ func (c *creep) compare(s *scene, t *tuning, least float64) {
 		c.crept[y], c.differs[y] = word&(c.differs[y]|was), word
 	}
 }
+
+// texture reports whether the part with the given root and what is up to margin cells to its left and right has texture, and whether that is the same as
+// in a background in 1/1024 level. Where there is no texture, it can't be told.
+func (d *Detector) texture(root int, background *[maxCells]int32, gain float64, margin int) (same, enough bool) {
+	g := int32(gain*4096 + 0.5)
+	pairs, apart, both := int32(0), int32(0), int32(0)
+	l, s := &d.parts, &d.scene
+	for i := range l.runs {
+		if l.root(i) != root {
+			continue
+		}
+		row := int(l.rows[i]) * s.cols
+		from, to := row+max(int(l.ends[i][0])-margin, 0), row+min(int(l.ends[i][1])+margin, s.cols-1)
+		now, background := s.now[from:to+1], background[from:to+1]
+		for x := range len(now) - 1 {
+			step := now[x+1] - now[x]
+			was := (background[x+1]>>4 - background[x]>>4) * g >> 12
+			apart += abs(step - was)
+			both += abs(step) + abs(was)
+		}
+		pairs += int32(len(now) - 1)
+	}
+	t := &d.tune
+	return float64(apart) < t.creepSame*float64(both), pairs >= t.creepPairs && float64(both) > 2*t.creepPlain*levelUnit*float64(pairs)
+}

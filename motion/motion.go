@@ -278,7 +278,7 @@ func (d *Detector) largest(dt time.Duration, dec *Decision) (best blob) {
 	d.labelled = true
 	for i := range d.parts.runs {
 		b := &d.parts.blobs[i]
-		if int(d.parts.parent[i]) == i && b.cells > best.cells && d.moves(*b) && !d.lit(i, dec.Gain) {
+		if int(d.parts.parent[i]) == i && b.cells > best.cells && d.moves(*b) && !d.lit(i) {
 			best, d.best = *b, i
 		}
 	}
@@ -289,41 +289,6 @@ func (d *Detector) largest(dt time.Duration, dec *Decision) (best blob) {
 // moves tells a part that moves from one that only differs.
 func (d *Detector) moves(b blob) bool {
 	return float64(b.fresh) >= min(d.tune.freshMin, d.tune.freshShare*float64(b.cells))
-}
-
-// lit reports whether the part with the given root is a place where only the light changed: the texture of its background is
-// still there, which a thing before it would hide. Where there is no texture, it can't be told.
-func (d *Detector) lit(root int, gain float64) bool {
-	if d.parts.within(root, &d.creep.parts) > 0 {
-		return false // looked at already
-	}
-	same, texture := d.texture(root, &d.scene.background, gain, 0)
-	return texture && same
-}
-
-// texture reports whether the part with the given root and what is up to margin cells to its left and right has texture, and whether that is the same as
-// in a background in 1/1024 level. Where there is no texture, it can't be told.
-func (d *Detector) texture(root int, background *[maxCells]int32, gain float64, margin int) (same, enough bool) {
-	g := int32(gain*4096 + 0.5)
-	pairs, apart, both := int32(0), int32(0), int32(0)
-	l, s := &d.parts, &d.scene
-	for i := range l.runs {
-		if l.root(i) != root {
-			continue
-		}
-		row := int(l.rows[i]) * s.cols
-		from, to := row+max(int(l.ends[i][0])-margin, 0), row+min(int(l.ends[i][1])+margin, s.cols-1)
-		now, background := s.now[from:to+1], background[from:to+1]
-		for x := range len(now) - 1 {
-			step := now[x+1] - now[x]
-			was := (background[x+1]>>4 - background[x]>>4) * g >> 12
-			apart += abs(step - was)
-			both += abs(step) + abs(was)
-		}
-		pairs += int32(len(now) - 1)
-	}
-	t := &d.tune
-	return float64(apart) < t.lit*float64(both), pairs >= t.litPairs && float64(both) > 2*t.litTexture*levelUnit*float64(pairs)
 }
 
 // nearBefore keeps those cells of m that are within reach of a cell that changed in the picture before and, if that was not

@@ -50,9 +50,14 @@ type tuning struct {
 	recent     time.Duration // memory of what is a fresh change
 	freshShare float64       // of a part's cells that must be freshly changed, or it stands: a clock's digit, what a departed object left
 	freshMin   float64       // but so many are enough: of something large only the edges change
-	lit        float64       // a part that differs in texture by less than this share from its background is light that changed there: a lamp's cone, a sun patch
-	litPairs   int32         // but only with so many pairs of neighbouring cells
-	litTexture float64       // and so much texture, in levels from cell to cell
+	litShare   float64       // a part that keeps its background's texture in this share of places is light that changed there: a lamp's cone, a sun patch
+	litLuck    float64       // and in so many more, since some agree by chance
+	litSeen    int           // fewer places with texture tell nothing
+	litStep    int32         // least difference within three cells that is texture, in 1/64 level
+	litNoise   int32         // and in mean deviations
+	creepSame  float64       // what creeps differs in texture from the slow background by more than this share
+	creepPairs int32         // in at least so many pairs of neighbouring cells
+	creepPlain float64       // with so much texture, in levels from cell to cell
 	minCells   int           // smallest part, whatever Config.MinArea says
 	minCoarse  int           // the same where planes are so small that the grid is coarse
 	sure       float64       // a part this many times the smallest counts in full, smaller ones proportionally
@@ -111,9 +116,14 @@ func defaultTuning() tuning {
 		recent:     350 * time.Millisecond,
 		freshShare: 0.5,
 		freshMin:   3,
-		lit:        0.4,
-		litPairs:   6,
-		litTexture: 2,
+		litShare:   0.38,
+		litLuck:    3,
+		litSeen:    6,
+		litStep:    3 * levelUnit / 2,
+		litNoise:   4,
+		creepSame:  0.4,
+		creepPairs: 6,
+		creepPlain: 2,
 		minCells:   3,
 		minCoarse:  2,
 		sure:       2,
