@@ -63,9 +63,10 @@ type Detector struct {
 	changed  [3]mask       // changed cells now and in the two pictures before
 	counted  mask          // of those now, the ones that count; parts are made of them
 	labelled bool          // counted and parts are of the last plane analysed
-	best     int           // root of the largest part that moves, if there is one
+	movers   movers        // what moves, or may
+	crowd    crowd         // what came and went
 	trails   trails        // of small parts
-	evidence time.Duration // how long something has moved, less how long not
+	evidence time.Duration // of the mover that has most
 	decision Decision
 	trace    Trace // of the last Step
 }
@@ -173,7 +174,7 @@ func (d *Detector) startLearning() {
 	d.learning, d.learned, d.starting = d.tune.learn, 0, false
 	d.gain = 1
 	d.changed = [3]mask{}
-	d.evidence = 0
+	d.evidence, d.movers = 0, movers{}
 	d.trails.clear()
 	d.creep.reset(&d.tune)
 }
@@ -199,9 +200,10 @@ func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
 		dec.SceneChange = true
 		return dec, ReasonScene
 	}
-	part := d.largest(dt, &dec)
-	cells := d.travel(dt, int(part.cells))
-	moving := d.lasting(dt, cells)
+	part := d.seek(dt, &dec)
+	best := d.movers.strongest()
+	d.evidence = best.evidence
+	moving := d.evidence+min(dt/4, d.least()/10) >= d.least()
 	why = d.why(part.cells, moving)
 	if !moving {
 		return dec, why
@@ -212,8 +214,8 @@ func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
 	}
 	dec.Box = d.decision.Box // where it was last
 	cols, rows := float64(d.scene.cols), float64(d.scene.rows)
-	if part.cells > 0 {
-		dec.Box = part.rect(cols, rows)
+	if best.seen {
+		dec.Box = best.part.rect(cols, rows)
 	}
 	dec.Score = float64(max(part.cells, 1)) / (cols * rows)
 	return dec, why
@@ -262,8 +264,9 @@ func (d *Detector) compare(dt time.Duration, dec *Decision) (scene bool) {
 	return float64(all) > d.tune.sceneShare*cells && float64(watched) > d.tune.sceneShare*float64(d.watched)
 }
 
-// largest finds the largest connected part that moves, among the cells that changed near where something changed before.
-func (d *Detector) largest(dt time.Duration, dec *Decision) (best blob) {
+// seek finds the connected parts that move, among the cells that changed near where something changed before, and follows them. It gives
+// the largest.
+func (d *Detector) seek(dt time.Duration, dec *Decision) (best blob) {
 	d.creeps(dt, dec.Threshold)
 	d.counted = d.changed[0]
 	d.nearBefore(&d.counted)
@@ -274,15 +277,17 @@ func (d *Detector) largest(dt time.Duration, dec *Decision) (best blob) {
 	}
 	dec.Cells = d.counted.count()
 	d.parts.label(&d.counted, &fresh, d.scene.rows)
-	d.best = -1
 	d.labelled = true
-	for i := range d.parts.runs {
-		b := &d.parts.blobs[i]
-		if int(d.parts.parent[i]) == i && b.cells > best.cells && d.moves(*b) && !d.lit(i) {
-			best, d.best = *b, i
-		}
+	var room [maxMovers]candidate
+	parts := d.largest(&room)
+	if len(parts) > 0 {
+		best = parts[0].blob
 	}
 	dec.Largest = int(best.cells)
+	if t := d.travel(dt); t != nil && len(parts) > 0 {
+		parts = d.credit(t, parts, &room)
+	}
+	d.follow(dt, parts)
 	return best
 }
 
@@ -331,9 +336,8 @@ func (d *Detector) pictures() int {
 	return 2
 }
 
-// travel follows the small parts and gives the size that motion is weighed by: that of the largest part that moves, or more where a small one has
-// gone on steadily from where it was first seen.
-func (d *Detector) travel(dt time.Duration, cells int) int {
+// travel follows the small parts and gives the trail of one that has gone on steadily from where it was first seen, if there is one.
+func (d *Detector) travel(dt time.Duration) *trail {
 	t := &d.tune
 	small := int16(t.sure * float64(d.minCells))
 	d.trails.pass(dt, t.lost)
@@ -343,39 +347,28 @@ func (d *Detector) travel(dt time.Duration, cells int) int {
 			d.trails.follow(b, reach, dt)
 		}
 	}
-	if cells == 0 || d.trails.live() > t.fewTrails {
-		return cells
+	if d.trails.live() > t.fewTrails {
+		return nil
 	}
 	for i := range d.trails {
 		if d.trails[i].travels(t) {
-			return max(cells, int(small))
+			return &d.trails[i]
 		}
 	}
-	return cells
+	return nil
 }
 
-// lasting weighs the last pictures: evidence grows by the time in which a large enough part moves, slower for a small one, and
-// shrinks by the time in which none does. Whatever the rate, at least two pictures are needed.
-func (d *Detector) lasting(dt time.Duration, cells int) bool {
-	least := max(d.cfg.MinDuration, time.Millisecond)
-	if cells < d.minCells {
-		d.evidence = max(0, d.evidence-time.Duration(float64(dt)*d.tune.fall))
-	} else {
-		sure := min(1, float64(cells)/(d.tune.sure*float64(d.minCells)))
-		grow := min(time.Duration(float64(dt)*sure), least*6/10)
-		if d.evidence == 0 && d.prompt(cells) {
-			grow += time.Duration(d.pictures()) * d.interval
+// credit lets the part that t ends at count in full.
+func (d *Detector) credit(t *trail, parts []candidate, room *[maxMovers]candidate) []candidate {
+	x, y := uint8(max(t.x, 0)/16), uint8(max(t.y, 0)/16)
+	b := blob{cells: int16(d.tune.sure * float64(d.minCells)), x0: x, y0: y, x1: x, y1: y}
+	for i := range parts {
+		if p := &parts[i]; p.near(&b, 0) {
+			p.cells = max(p.cells, b.cells)
+			return parts
 		}
-		if d.best >= 0 && d.parts.within(d.best, &d.creep.parts) > 0 {
-			grow = least // that has lasted already
-		}
-		d.evidence = min(d.evidence+grow, time.Duration(float64(least)*d.tune.hold))
 	}
-	return d.evidence+min(dt/4, least/10) >= least
-}
-
-// prompt reports whether the part that counts for the first time surely moves: it is larger than insects and drops are, and it changes still, unlike
-// what appeared at once.
-func (d *Detector) prompt(cells int) bool {
-	return float64(cells) >= d.tune.prompt*float64(d.minCells) && d.parts.within(d.best, &d.scene.alive) >= d.tune.promptMin
+	n := min(len(parts), maxMovers-1)
+	room[n] = candidate{blob: b, root: -1}
+	return room[:n+1]
 }

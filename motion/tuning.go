@@ -71,6 +71,14 @@ type tuning struct {
 	lost       time.Duration // a small part not seen for so long is gone
 	prompt     float64       // a part this many times the smallest that changes still has moved since its cells first changed, two pictures ago
 	promptMin  int           // cells of it that must have changed since the picture before
+	pace       float64       // own sizes by which what is small moves on in a second, at most, unless it is before the lens: a runner's three
+	paceMean   time.Duration // time constant of the mean pace
+	small      float64       // share of the picture's longer side below which something is small
+	apart      float64       // the same of the distance between things that have nothing to do with each other
+	crowd      float64       // so many small things that came and went are weather or insects
+	crowdMean  time.Duration // if within about this time
+	crowdSame  time.Duration // what comes again near there within this time is the same thing
+	doubt      float64       // in weather evidence for something small grows slower, by up to this factor
 	fall       float64       // speed at which evidence shrinks without motion, against its growth with it
 	hold       float64       // evidence is kept up to this many times what is needed
 }
@@ -137,6 +145,14 @@ func defaultTuning() tuning {
 		lost:       350 * time.Millisecond,
 		prompt:     2,
 		promptMin:  2,
+		pace:       3,
+		paceMean:   300 * time.Millisecond,
+		small:      0.125,
+		apart:      0.15,
+		crowd:      2,
+		crowdMean:  15 * time.Second,
+		crowdSame:  3 * time.Second,
+		doubt:      3,
 		fall:       0.7,
 		hold:       2,
 	}
