@@ -45,6 +45,7 @@ type Detector struct {
 	tune  tuning
 	grid  grid
 	scene scene
+	focus focus
 	creep creep
 	parts labeller
 
@@ -58,6 +59,7 @@ type Detector struct {
 	learning time.Duration // what is left of the time in which nothing is decided
 	learned  time.Duration // how long learning has gone on
 	same     time.Duration // how long the picture has been the same to the last bit
+	hidden   bool          // nothing is seen: dark or covered; the background before that is remembered
 	starting bool          // learning because nothing is known, not because the light changed
 	gain     float64       // mean over the last moments
 	changed  [3]mask       // changed cells now and in the two pictures before
@@ -160,7 +162,7 @@ func (d *Detector) mask() {
 // begin takes the present picture for the background.
 func (d *Detector) begin() {
 	d.begun = true
-	d.interval, d.same = 0, 0
+	d.interval, d.same, d.hidden = 0, 0, false
 	d.scene.reset(&d.tune)
 	d.scene.learned = 1
 	d.scene.setBase(&d.tune, d.cfg.MinContrast, 1)
@@ -187,18 +189,21 @@ func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
 	}
 	if d.learning > 0 {
 		d.learn(dt, dec.Gain)
-		if d.learning <= 0 && !d.starting {
-			dec.Scene = d.scene.judge(&d.tune)
+		if d.learning <= 0 {
+			dec.Scene = d.settled()
 		}
 		return dec, ReasonLearning
 	}
 	d.changed[2], d.changed[1] = d.changed[1], d.changed[0]
 	if d.lightStep(dt, dec.Gain) || d.compare(dt, &dec) || thawed { // what went on behind a frozen picture is no motion
-		d.scene.remember()
+		d.watchEdges()
 		d.startLearning()
 		d.scene.learned = 0
 		dec.SceneChange = true
 		return dec, ReasonScene
+	}
+	if s := d.edges(dt); s != SceneNone {
+		dec.Scene = s
 	}
 	part := d.seek(dt, &dec)
 	best := d.movers.strongest()
@@ -347,7 +352,7 @@ func (d *Detector) travel(dt time.Duration) *trail {
 			d.trails.follow(b, reach, dt)
 		}
 	}
-	if d.trails.live() > t.fewTrails {
+	if d.trails.live() > t.fewTrails || d.minCells > t.minCells { // larger parts are asked for
 		return nil
 	}
 	for i := range d.trails {

@@ -24,6 +24,13 @@ type tuning struct {
 	plain        float64       // mean step between cells, in levels, below which nothing is seen
 	black        float64       // mean brightness below which that is darkness, in levels
 	frozen       time.Duration // a picture that stays the same to the last bit for so long isn't live
+	focusLook    time.Duration // so often the edges are looked at
+	focusAge     time.Duration // they are compared with those of this long ago, at most
+	focusBend    int32         // least bend of brightness over three cells that is an edge, in 1/64 level
+	focusSeen    float64       // edges in less than this share of the cells tell nothing
+	focusSoft    float64       // an edge that bends by less than this share of what it did is soft
+	focusShare   float64       // so many of the edges must be soft
+	focusLost    time.Duration // for so long
 	startNoise   float64       // mean deviation assumed at first, in levels
 
 	// The threshold of a cell is the larger of Config.MinContrast and noise mean deviations, plus a share of the local gradient,
@@ -97,11 +104,18 @@ func defaultTuning() tuning {
 		unsteady:     0.05,
 		maxLearn:     3 * time.Second,
 		sameLight:    0.965,
-		sameInfra:    0.4,
+		sameInfra:    0.65,
 		coveredShare: 0.25,
 		plain:        0.5,
 		black:        24,
-		frozen:       10 * time.Second,
+		frozen:       6 * time.Second,
+		focusLook:    500 * time.Millisecond,
+		focusAge:     10 * time.Second,
+		focusBend:    4 * levelUnit,
+		focusSeen:    0.1,
+		focusSoft:    0.8,
+		focusShare:   0.7,
+		focusLost:    2 * time.Second,
 		startNoise:   1,
 
 		noise:   5,
