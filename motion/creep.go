@@ -9,18 +9,27 @@ type creep struct {
 	jumped  mask            // cells that differ and changed quickly when they began to: the background's concern
 	differs mask            // cells that differ from the slow background
 	crept   mask            // cells where both differ
-	born    [2]mask         // of those, the ones that came to differ within the present and the last span
+	born    [spans]mask     // of those, the ones that came to differ within the present span and those before
 	parts   mask            // cells of parts that creep
 	since   time.Duration   // the last look
+	past    [longAgo]mask   // cells that differed in the spans before, for whatever reason: what comes and goes does not creep
+	now     mask            // the same of the present span
+	worn    mask            // all of past
 	rest    time.Duration   // until it looks again
 	span    time.Duration   // how much of the present span is over
 }
 
+// spans are how many are remembered.
+const spans = 6
+
+// longAgo is how many spans ago is long.
+const longAgo = 12
+
 // reset lets nothing creep until a while from now.
 func (c *creep) reset(t *tuning) {
 	c.jumped, c.differs, c.crept, c.parts = mask{}, mask{}, mask{}, mask{}
-	c.born = [2]mask{}
-	c.since, c.span, c.rest = 0, 0, t.creepRest
+	c.born = [spans]mask{}
+	c.since, c.rest = 0, t.creepRest
 }
 
 // creeps lets dt pass, and looks when it is time.
@@ -28,6 +37,10 @@ func (d *Detector) creeps(dt time.Duration, threshold float64) {
 	c, s, t := &d.creep, &d.scene, &d.tune
 	for y := range s.rows {
 		c.jumped[y] = (c.jumped[y] | s.alive[y]) & s.differs[y]
+		c.now[y] |= c.jumped[y] | c.crept[y]
+	}
+	if c.span += dt; c.span >= t.creepSpan {
+		c.turn(s.rows)
 	}
 	if c.rest > 0 {
 		if c.rest -= dt; c.rest <= 0 {
@@ -38,31 +51,45 @@ func (d *Detector) creeps(dt time.Duration, threshold float64) {
 	if c.since += dt; c.since < t.creepLook {
 		return
 	}
-	if c.span += c.since; c.span >= t.creepSpan {
-		c.span = 0
-		c.born[1], c.born[0] = c.born[0], mask{}
-	}
 	was := c.crept
 	c.compare(s, t, max(d.cfg.MinContrast, threshold*5/6))
 	c.since = 0
+	var earlier mask
 	near := c.jumped
 	near.dilate(1)
 	for y := range s.rows {
 		c.crept[y] &= d.watch[y]
-		c.born[0][y] = (c.born[0][y] | c.crept[y]&^was[y]) & c.crept[y]
-		c.born[1][y] &= c.crept[y]
+		c.born[0][y] = (c.born[0][y] | c.crept[y]&^was[y]&^c.worn[y]) & c.crept[y]
+		earlier[y] = 0
+		for k := 1; k < spans; k++ {
+			earlier[y] |= c.born[k][y] & c.crept[y]
+		}
 		was[y] = c.crept[y] &^ near[y]
 	}
 	d.parts.label(&was, &c.born[0], s.rows)
 	c.parts = mask{}
 	for i := range d.parts.runs {
 		b := &d.parts.blobs[i]
-		if int(d.parts.parent[i]) != i || int(b.cells) < 2*d.minCells || int(b.fresh) < d.minCells || d.parts.within(i, &c.born[1]) < d.minCells ||
+		if int(d.parts.parent[i]) != i || int(b.cells) < 2*d.minCells || int(b.fresh) < d.minCells || d.parts.within(i, &earlier) < d.minCells ||
 			float64(b.cells) > t.creepMax*float64(s.cols*s.rows) {
 			continue
 		}
 		if same, enough := d.texture(i, &c.slow, 1, 1); enough && !same {
 			d.parts.mark(i, &c.parts)
+		}
+	}
+}
+
+// turn begins another span.
+func (c *creep) turn(rows int) {
+	c.span = 0
+	copy(c.born[1:], c.born[:])
+	copy(c.past[1:], c.past[:])
+	c.born[0], c.past[0], c.now = mask{}, c.now, mask{}
+	for y := range rows {
+		c.worn[y] = 0
+		for k := range c.past {
+			c.worn[y] |= c.past[k][y]
 		}
 	}
 }
