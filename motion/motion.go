@@ -226,12 +226,13 @@ func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
 	return dec, why
 }
 
-// learn is a picture of learning. It starts over while the light still changes, as in the seconds after an infra-red filter moved.
+// learn is a picture of learning. It starts over while the light still changes, as in the seconds
+// after a camera came back and looks for its exposure, or after an infra-red filter moved.
 func (d *Detector) learn(dt time.Duration, gain float64) {
 	d.learning -= dt
 	d.learned += dt
-	if !d.starting && math.Abs(gain-1) > d.tune.unsteady && d.learned < d.tune.maxLearn {
-		d.learning, d.scene.learned = d.tune.learn, 0
+	if math.Abs(gain-1) > d.tune.unsteady && d.learned < d.tune.maxLearn {
+		d.learning, d.scene.learned = max(d.learning, d.tune.learn), 0
 	}
 	if d.starting {
 		d.scene.learnFlicker(&d.tune)
