@@ -8,7 +8,7 @@ type creep struct {
 	slow    [maxCells]int32 // the slow background, in 1/1024 level, as bright as the background is
 	jumped  mask            // cells that differ and changed quickly when they began to: the background's concern
 	differs mask            // cells that differ from the slow background
-	crept   mask            // cells where both differ
+	crept   mask            // cells that did so at the last look too
 	born    [spans]mask     // of those, the ones that came to differ within the present span and those before
 	parts   mask            // cells of parts that creep
 	since   time.Duration   // the last look

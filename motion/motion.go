@@ -38,7 +38,7 @@ type Decision struct {
 // A Rect is a part of the picture in fractions 0..1 of its width and height from the top left.
 type Rect struct{ X0, Y0, X1, Y1 float64 }
 
-// A Detector decides picture by picture whether something moves. It keeps about 200 KB of state and
+// A Detector decides picture by picture whether something moves. It keeps about 230 KB of state and
 // allocates nothing once it knows the size of the planes. Not safe for concurrent use.
 type Detector struct {
 	cfg   Config
@@ -164,6 +164,7 @@ func (d *Detector) begin() {
 	d.begun = true
 	d.interval, d.same, d.hidden = 0, 0, false
 	d.scene.reset(&d.tune)
+	d.creep = creep{}
 	d.scene.learned = 1
 	d.scene.setBase(&d.tune, d.cfg.MinContrast, 1)
 	d.startLearning()
