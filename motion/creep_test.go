@@ -64,7 +64,7 @@ func TestWhatOnlyChangesSlowlyDoesNotCreep(t *testing.T) {
 		last  time.Duration // after which nothing moves
 	}{
 		{name: "dusk", world: world{noise: 4, light: func(t float64) float64 { return 1 - 0.6*min(1, t/60) }}},
-		{name: "a quarter of the picture grows darker", world: world{noise: 4, patch: func(t float64) float64 { return 1 - 0.4*min(1, max(0, t-10)/30) }}},
+		{name: "a quarter of the picture grows darker", world: world{noise: 4, patch: func(t float64) float64 { return 1 - 0.4*min(1, max(0, t-10)/60) }}},
 		{name: "light comes and goes", world: world{noise: 4, patch: func(t float64) float64 { return 1 + 0.2*math.Sin(t/4) }}},
 		{name: "heavy noise", world: world{noise: 20}},
 		{name: "a person has passed", world: world{noise: 4, boxes: []func(float64) worldBox{passes}}, last: 15 * time.Second},

@@ -54,6 +54,7 @@ type Detector struct {
 	minCells int  // smallest part that counts
 
 	begun    bool
+	known    bool          // there was a picture before the one that it began with
 	last     time.Duration // stamp of the last plane analysed
 	interval time.Duration // between planes analysed, smoothed
 	learning time.Duration // what is left of the time in which nothing is decided
@@ -61,6 +62,7 @@ type Detector struct {
 	same     time.Duration // how long the picture has been the same to the last bit
 	hidden   bool          // nothing is seen: dark or covered; the background before that is remembered
 	starting bool          // learning because nothing is known, not because the light changed
+	again    bool          // and not for the first time
 	gain     float64       // mean over the last moments
 	changed  [3]mask       // changed cells now and in the two pictures before
 	counted  mask          // of those now, the ones that count; parts are made of them
@@ -169,6 +171,7 @@ func (d *Detector) begin() {
 	d.scene.setBase(&d.tune, d.cfg.MinContrast, 1)
 	d.startLearning()
 	d.learning, d.starting = d.tune.start, true
+	d.again, d.known = d.known, true
 	d.decision = Decision{Gain: 1}
 }
 
@@ -228,11 +231,12 @@ func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
 }
 
 // learn is a picture of learning. It starts over while the light still changes, as in the seconds
-// after a camera came back and looks for its exposure, or after an infra-red filter moved.
+// after a camera came back and looks for its exposure, or after an infra-red filter moved. The very first start is short in any case: what moves
+// before the camera is switched on is to be seen.
 func (d *Detector) learn(dt time.Duration, gain float64) {
 	d.learning -= dt
 	d.learned += dt
-	if math.Abs(gain-1) > d.tune.unsteady && d.learned < d.tune.maxLearn {
+	if (!d.starting || d.again) && math.Abs(gain-1) > d.tune.unsteady && d.learned < d.tune.maxLearn {
 		d.learning, d.scene.learned = max(d.learning, d.tune.learn), 0
 	}
 	if d.starting {
