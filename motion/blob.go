@@ -18,6 +18,28 @@ func (b *blob) join(o blob) {
 	b.x1, b.y1 = max(b.x1, o.x1), max(b.y1, o.y1)
 }
 
+// add joins o to b, which may be empty.
+func (b *blob) add(o *blob) {
+	if b.cells == 0 {
+		*b = *o
+	} else {
+		b.join(*o)
+	}
+}
+
+// middle is the middle of the frame, in cells.
+func (b *blob) middle() (x, y float64) {
+	return float64(int(b.x0)+int(b.x1)) / 2, float64(int(b.y0)+int(b.y1)) / 2
+}
+
+// long is the longer side of the frame, in cells.
+func (b *blob) long() float64 { return float64(max(b.x1-b.x0, b.y1-b.y0)) + 1 }
+
+// near reports whether less than reach cells lie between the frames.
+func (b *blob) near(o *blob, reach int) bool {
+	return int(b.x0) <= int(o.x1)+reach && int(o.x0) <= int(b.x1)+reach && int(b.y0) <= int(o.y1)+reach && int(o.y0) <= int(b.y1)+reach
+}
+
 // rect is the blob's frame in fractions of a picture of cols x rows cells.
 func (b *blob) rect(cols, rows float64) Rect {
 	return Rect{float64(b.x0) / cols, float64(b.y0) / rows, float64(b.x1+1) / cols, float64(b.y1+1) / rows}
@@ -99,6 +121,16 @@ func (l *labeller) within(root int, m *mask) (n int) {
 		}
 	}
 	return n
+}
+
+// mark adds the blob with the given root to m.
+func (l *labeller) mark(root int, m *mask) {
+	for i := range l.runs {
+		if l.root(i) == root {
+			first, last := int(l.ends[i][0]), int(l.ends[i][1])
+			m[l.rows[i]] |= below(last-first+1) << first
+		}
+	}
 }
 
 // largest gives the root of the largest blob; 0 if there is none.

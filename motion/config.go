@@ -30,7 +30,7 @@ type Config struct {
 	// Zones are parts that are looked at with another sensitivity. Nil and empty are none.
 	Zones []Zone `yaml:"zones"`
 	// MinArea is the smallest moving part that counts, as a fraction of the picture: 0.0001 to 0.5, default 0.001.
-	// Three cells of the detector's grid (about 64 x 48) are the least whatever is set here.
+	// Three cells of the detector's grid (about 64 x 48) are the least whatever is set here, two where it has less than 48 along the longer side.
 	MinArea float64 `yaml:"min_area"`
 	// MinContrast is how much a place must differ from its background, in levels of 255, where the picture
 	// is free of noise: 2 to 64, default 6.
@@ -69,9 +69,16 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// coarse is the longer side of a grid, in cells, below which each is so large that fewer of them make a part that counts.
+const coarse = maxSide * 3 / 4
+
 // leastCells is the size of the smallest part that counts, in cells.
 func (c Config) leastCells(t *tuning, cols, rows int) int {
-	return max(t.minCells, int(c.MinArea*float64(cols*rows)+0.5))
+	least := t.minCells
+	if max(cols, rows) < coarse {
+		least = t.minCoarse
+	}
+	return max(least, int(c.MinArea*float64(cols*rows)+0.5))
 }
 
 // Reach says why nothing could ever count in pictures of the given size, in pixels or of the planes: no connected part of the picture that

@@ -386,11 +386,13 @@ func sceneText(c Scene) string {
 	case SceneMoved:
 		return "the camera was turned or carried, it shows another view"
 	case SceneCovered:
-		return "something covers the lens, or the picture lost its sharpness"
+		return "something covers the lens"
 	case SceneBlack:
 		return "the picture became black"
 	case SceneFrozen:
 		return "the picture is frozen: the same to the last bit for seconds"
+	case SceneFocus:
+		return "the picture lost its sharpness: out of focus, or fog"
 	}
 	return "the whole picture changed (" + c.String() + ")"
 }

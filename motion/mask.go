@@ -20,20 +20,61 @@ func (m *mask) count() (n int) {
 	return n
 }
 
-// dilate adds the cells around those of m, corners included. Bits beyond the grid's last column may come to be set.
-func (m *mask) dilate() {
-	above, here := uint64(0), spread(m[0])
-	for y := range m {
-		under := uint64(0)
-		if y+1 < maxSide {
-			under = spread(m[y+1])
+// dilate adds the cells up to n away from those of m, corners included. Bits beyond the grid's last column may come to be set.
+func (m *mask) dilate(n int) {
+	for r := 0; r < n; {
+		step := min(n-r, 2*r+1) // what has grown by r is grown further in one go
+		was := *m
+		for y := range m {
+			was[y] |= was[y]<<step | was[y]>>step
 		}
-		m[y] = above | here | under
-		above, here = here, under
+		*m = was
+		for y := range maxSide - step {
+			m[y] |= was[y+step]
+			m[y+step] |= was[y]
+		}
+		r += step
 	}
 }
 
-func spread(w uint64) uint64 { return w | w<<1 | w>>1 }
+// erode leaves the cells all around which, corners included, are others of m.
+func (m *mask) erode() {
+	above := uint64(0)
+	for y, here := range m {
+		under := uint64(0)
+		if y+1 < maxSide {
+			under = m[y+1]
+		}
+		all := above & here & under
+		m[y] = all & (all << 1) & (all >> 1)
+		above = here
+	}
+}
+
+// frame frames the cells of m within b's frame, grown by reach. It has no cells if there are none.
+func (m *mask) frame(b *blob, reach, rows int) (out blob) {
+	x0, x1 := max(0, int(b.x0)-reach), min(maxSide-1, int(b.x1)+reach)
+	columns := below(x1-x0+1) << x0
+	for y := max(0, int(b.y0)-reach); y <= min(rows-1, int(b.y1)+reach); y++ {
+		if w := m[y] & columns; w != 0 {
+			out.add(&blob{cells: 1, x0: uint8(bits.TrailingZeros64(w)), x1: uint8(maxSide - 1 - bits.LeadingZeros64(w)), y0: uint8(y), y1: uint8(y)})
+		}
+	}
+	return out
+}
+
+// whole grows b's frame while cells of m touch it, by eight cells each way at most.
+func (m *mask) whole(b blob, rows int) blob {
+	for range 8 {
+		f := m.frame(&b, 1, rows)
+		x0, y0, x1, y1 := b.x0, b.y0, b.x1, b.y1
+		b.add(&f)
+		if f.cells == 0 || b.x0 == x0 && b.y0 == y0 && b.x1 == x1 && b.y1 == y1 {
+			break
+		}
+	}
+	return b
+}
 
 // maskOf marks the cells of a grid whose centre is inside any polygon of include (or all, if there is none) and inside no
 // polygon of exclude.

@@ -38,13 +38,15 @@ type Decision struct {
 // A Rect is a part of the picture in fractions 0..1 of its width and height from the top left.
 type Rect struct{ X0, Y0, X1, Y1 float64 }
 
-// A Detector decides picture by picture whether something moves. It keeps about 200 KB of state and
+// A Detector decides picture by picture whether something moves. It keeps about 230 KB of state and
 // allocates nothing once it knows the size of the planes. Not safe for concurrent use.
 type Detector struct {
 	cfg   Config
 	tune  tuning
 	grid  grid
 	scene scene
+	focus focus
+	creep creep
 	parts labeller
 
 	watch    mask // the cells that the configuration wants
@@ -52,18 +54,23 @@ type Detector struct {
 	minCells int  // smallest part that counts
 
 	begun    bool
+	known    bool          // there was a picture before the one that it began with
 	last     time.Duration // stamp of the last plane analysed
 	interval time.Duration // between planes analysed, smoothed
 	learning time.Duration // what is left of the time in which nothing is decided
 	learned  time.Duration // how long learning has gone on
 	same     time.Duration // how long the picture has been the same to the last bit
+	hidden   bool          // nothing is seen: dark or covered; the background before that is remembered
 	starting bool          // learning because nothing is known, not because the light changed
+	again    bool          // and not for the first time
 	gain     float64       // mean over the last moments
 	changed  [3]mask       // changed cells now and in the two pictures before
 	counted  mask          // of those now, the ones that count; parts are made of them
 	labelled bool          // counted and parts are of the last plane analysed
-	best     int           // root of the largest part that moves, if there is one
-	evidence time.Duration // how long something has moved, less how long not
+	movers   movers        // what moves, or may
+	crowd    crowd         // what came and went
+	trails   trails        // of small parts
+	evidence time.Duration // of the mover that has most
 	decision Decision
 	trace    Trace // of the last Step
 }
@@ -157,12 +164,14 @@ func (d *Detector) mask() {
 // begin takes the present picture for the background.
 func (d *Detector) begin() {
 	d.begun = true
-	d.interval, d.same = 0, 0
+	d.interval, d.same, d.hidden = 0, 0, false
 	d.scene.reset(&d.tune)
+	d.creep = creep{}
 	d.scene.learned = 1
 	d.scene.setBase(&d.tune, d.cfg.MinContrast, 1)
 	d.startLearning()
 	d.learning, d.starting = d.tune.start, true
+	d.again, d.known = d.known, true
 	d.decision = Decision{Gain: 1}
 }
 
@@ -171,7 +180,9 @@ func (d *Detector) startLearning() {
 	d.learning, d.learned, d.starting = d.tune.learn, 0, false
 	d.gain = 1
 	d.changed = [3]mask{}
-	d.evidence = 0
+	d.evidence, d.movers = 0, movers{}
+	d.trails.clear()
+	d.creep.reset(&d.tune)
 }
 
 func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
@@ -182,41 +193,51 @@ func (d *Detector) analyse(dt time.Duration) (dec Decision, why Reason) {
 	}
 	if d.learning > 0 {
 		d.learn(dt, dec.Gain)
-		if d.learning <= 0 && !d.starting {
-			dec.Scene = d.scene.judge(&d.tune)
+		if d.learning <= 0 {
+			dec.Scene = d.settled()
 		}
 		return dec, ReasonLearning
 	}
 	d.changed[2], d.changed[1] = d.changed[1], d.changed[0]
 	if d.lightStep(dt, dec.Gain) || d.compare(dt, &dec) || thawed { // what went on behind a frozen picture is no motion
-		d.scene.remember()
+		d.watchEdges()
 		d.startLearning()
 		d.scene.learned = 0
 		dec.SceneChange = true
 		return dec, ReasonScene
 	}
-	part := d.largest(&dec)
-	moving := d.lasting(dt, int(part.cells))
+	if s := d.edges(dt); s != SceneNone {
+		dec.Scene = s
+	}
+	part := d.seek(dt, &dec)
+	best := d.movers.strongest()
+	d.evidence = best.evidence
+	moving := d.evidence+min(dt/4, d.least()/10) >= d.least()
 	why = d.why(part.cells, moving)
 	if !moving {
 		return dec, why
 	}
 	dec.Moving = true
+	if d.creep.parts.empty() { // what moves leaves traces that would be taken for creeping
+		d.creep.reset(&d.tune)
+	}
 	dec.Box = d.decision.Box // where it was last
 	cols, rows := float64(d.scene.cols), float64(d.scene.rows)
-	if part.cells > 0 {
-		dec.Box = part.rect(cols, rows)
+	if best.seen {
+		dec.Box = best.part.rect(cols, rows)
 	}
 	dec.Score = float64(max(part.cells, 1)) / (cols * rows)
 	return dec, why
 }
 
-// learn is a picture of learning. It starts over while the light still changes, as in the seconds after an infra-red filter moved.
+// learn is a picture of learning. It starts over while the light still changes, as in the seconds
+// after a camera came back and looks for its exposure, or after an infra-red filter moved. The very first start is short in any case: what moves
+// before the camera is switched on is to be seen.
 func (d *Detector) learn(dt time.Duration, gain float64) {
 	d.learning -= dt
 	d.learned += dt
-	if !d.starting && math.Abs(gain-1) > d.tune.unsteady && d.learned < d.tune.maxLearn {
-		d.learning, d.scene.learned = d.tune.learn, 0
+	if (!d.starting || d.again) && math.Abs(gain-1) > d.tune.unsteady && d.learned < d.tune.maxLearn {
+		d.learning, d.scene.learned = max(d.learning, d.tune.learn), 0
 	}
 	if d.starting {
 		d.scene.learnFlicker(&d.tune)
@@ -254,21 +275,30 @@ func (d *Detector) compare(dt time.Duration, dec *Decision) (scene bool) {
 	return float64(all) > d.tune.sceneShare*cells && float64(watched) > d.tune.sceneShare*float64(d.watched)
 }
 
-// largest finds the largest connected part that moves, among the cells that changed near where something changed before.
-func (d *Detector) largest(dec *Decision) (best blob) {
+// seek finds the connected parts that move, among the cells that changed near where something changed before, and follows them. It gives
+// the largest.
+func (d *Detector) seek(dt time.Duration, dec *Decision) (best blob) {
+	d.creeps(dt, dec.Threshold)
 	d.counted = d.changed[0]
 	d.nearBefore(&d.counted)
+	fresh := d.scene.fresh
+	for y := range d.scene.rows {
+		d.counted[y] |= d.creep.parts[y]
+		fresh[y] |= d.creep.parts[y]
+	}
 	dec.Cells = d.counted.count()
-	d.parts.label(&d.counted, &d.scene.fresh, d.scene.rows)
-	d.best = -1
+	d.parts.label(&d.counted, &fresh, d.scene.rows)
 	d.labelled = true
-	for i := range d.parts.runs {
-		b := &d.parts.blobs[i]
-		if int(d.parts.parent[i]) == i && b.cells > best.cells && d.moves(*b) && !d.lit(i, dec.Gain) {
-			best, d.best = *b, i
-		}
+	var room [maxMovers]candidate
+	parts := d.largest(&room)
+	if len(parts) > 0 {
+		best = parts[0].blob
 	}
 	dec.Largest = int(best.cells)
+	if t := d.travel(dt); t != nil && len(parts) > 0 {
+		parts = d.credit(t, parts, &room)
+	}
+	d.follow(dt, parts)
 	return best
 }
 
@@ -277,43 +307,36 @@ func (d *Detector) moves(b blob) bool {
 	return float64(b.fresh) >= min(d.tune.freshMin, d.tune.freshShare*float64(b.cells))
 }
 
-// lit reports whether the part with the given root is a place where only the light changed: the texture of its background is
-// still there, which a thing before it would hide. Where there is no texture, it can't be told.
-func (d *Detector) lit(root int, gain float64) bool {
-	g := int32(gain*4096 + 0.5)
-	pairs, apart, both := int32(0), int32(0), int32(0)
-	l, s := &d.parts, &d.scene
-	for i := range l.runs {
-		if l.root(i) != root {
-			continue
-		}
-		from, to := int(l.rows[i])*s.cols+int(l.ends[i][0]), int(l.rows[i])*s.cols+int(l.ends[i][1])
-		now, background := s.now[from:to+1], s.background[from:to+1]
-		for x := range len(now) - 1 {
-			step := now[x+1] - now[x]
-			was := (background[x+1]>>4 - background[x]>>4) * g >> 12
-			apart += abs(step - was)
-			both += abs(step) + abs(was)
-		}
-		pairs += int32(len(now) - 1)
-	}
-	t := &d.tune
-	return pairs >= t.litPairs && float64(both) > 2*t.litTexture*levelUnit*float64(pairs) && float64(apart) < t.lit*float64(both)
-}
-
 // nearBefore keeps those cells of m that are within reach of a cell that changed in the picture before and, if that was not
-// long ago, of one in the picture before that.
+// long ago, of one in the picture before that. What is solid may be quick, so it is within reach of what was solid further off.
 func (d *Detector) nearBefore(m *mask) {
-	reach := max(1, int(d.interval.Seconds()*d.tune.reach+0.5))
+	reach, leap := d.reach(d.tune.reach), d.reach(d.tune.leap)
+	solid := *m
+	solid.erode()
+	large := !solid.empty()
+	if large {
+		solid.dilate(2)
+	}
 	for k := 1; k <= d.pictures(); k++ {
 		near := d.changed[k]
-		for range reach * k {
-			near.dilate()
+		near.dilate(reach * k)
+		if large {
+			was := d.changed[k]
+			was.erode()
+			was.dilate(leap * k)
+			for y := range near {
+				near[y] |= was[y] & solid[y]
+			}
 		}
 		for y := range m {
 			m[y] &= near[y]
 		}
 	}
+}
+
+// reach is how many cells something that moves on at speed may be off after one picture.
+func (d *Detector) reach(speed float64) int {
+	return max(1, int(d.interval.Seconds()*speed*float64(max(d.grid.cols, d.grid.rows))/maxSide+0.5))
 }
 
 // pictures is how many pictures before must have changed near where one counts.
@@ -324,25 +347,39 @@ func (d *Detector) pictures() int {
 	return 2
 }
 
-// lasting weighs the last pictures: evidence grows by the time in which a large enough part moves, slower for a small one, and
-// shrinks by the time in which none does. Whatever the rate, at least two pictures are needed.
-func (d *Detector) lasting(dt time.Duration, cells int) bool {
-	least := max(d.cfg.MinDuration, time.Millisecond)
-	if cells < d.minCells {
-		d.evidence = max(0, d.evidence-time.Duration(float64(dt)*d.tune.fall))
-	} else {
-		sure := min(1, float64(cells)/(d.tune.sure*float64(d.minCells)))
-		grow := min(time.Duration(float64(dt)*sure), least*6/10)
-		if d.evidence == 0 && d.prompt(cells) {
-			grow += time.Duration(d.pictures()) * d.interval
+// travel follows the small parts and gives the trail of one that has gone on steadily from where it was first seen, if there is one.
+func (d *Detector) travel(dt time.Duration) *trail {
+	t := &d.tune
+	small := int16(t.sure * float64(d.minCells))
+	d.trails.pass(dt, t.lost)
+	reach := int32(16 * (1.5 + t.reach*d.interval.Seconds()))
+	for i := range d.parts.runs {
+		if b := &d.parts.blobs[i]; int(d.parts.parent[i]) == i && b.cells < small {
+			d.trails.follow(b, reach, dt)
 		}
-		d.evidence = min(d.evidence+grow, time.Duration(float64(least)*d.tune.hold))
 	}
-	return d.evidence+min(dt/4, least/10) >= least
+	if d.trails.live() > t.fewTrails || d.minCells > t.minCells { // larger parts are asked for
+		return nil
+	}
+	for i := range d.trails {
+		if d.trails[i].travels(t) {
+			return &d.trails[i]
+		}
+	}
+	return nil
 }
 
-// prompt reports whether the part that counts for the first time surely moves: it is larger than insects and drops are, and it changes still, unlike
-// what appeared at once.
-func (d *Detector) prompt(cells int) bool {
-	return float64(cells) >= d.tune.prompt*float64(d.minCells) && d.parts.within(d.best, &d.scene.alive) >= d.tune.promptMin
+// credit lets the part that t ends at count in full.
+func (d *Detector) credit(t *trail, parts []candidate, room *[maxMovers]candidate) []candidate {
+	x, y := uint8(max(t.x, 0)/16), uint8(max(t.y, 0)/16)
+	b := blob{cells: int16(d.tune.sure * float64(d.minCells)), x0: x, y0: y, x1: x, y1: y}
+	for i := range parts {
+		if p := &parts[i]; p.near(&b, 0) {
+			p.cells = max(p.cells, b.cells)
+			return parts
+		}
+	}
+	n := min(len(parts), maxMovers-1)
+	room[n] = candidate{blob: b, root: -1}
+	return room[:n+1]
 }

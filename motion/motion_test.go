@@ -42,6 +42,8 @@ func TestWhatIsMotionAndWhatIsNot(t *testing.T) {
 		{name: "sun falls on a quarter of the picture", world: world{noise: 4, patch: func(t float64) float64 { return 1 + 0.5*min(1, max(0, t-10)/1.5) }}, length: 25},
 		{name: "a lamp on a quarter of the picture goes out", world: world{noise: 4, patch: stepAt(10, 1, 0.6)}, length: 25},
 		{name: "a person crosses where sun falls on a quarter of the picture", world: world{noise: 4, patch: func(t float64) float64 { return 1 + 0.5*min(1, max(0, t-9)/1.5) }, boxes: []func(float64) worldBox{person}}, length: 20, start: 8, end: 13},
+		{name: "light of a passing car wanders over a wall", world: world{noise: 4, rough: 8, lamps: []func(float64) worldLamp{wandering(8, 3)}}, length: 20},
+		{name: "a person crosses as a passing car's light does", world: world{noise: 4, rough: 8, lamps: []func(float64) worldLamp{wandering(9, 3)}, boxes: []func(float64) worldBox{person}}, length: 20, start: 8, end: 13},
 		{name: "a clock ticks", world: world{noise: 4, boxes: []func(float64) worldBox{digit(0.05, 1), digit(0.09, 10)}}, length: 60},
 		{name: "a strip shows the picture's number", world: world{noise: 4, boxes: strip}, length: 60},
 		{name: "a strip shows the picture's number and a person crosses", world: world{noise: 4, boxes: append(strip, person)}, length: 20, start: 8, end: 13},

@@ -133,7 +133,7 @@ func flood(m mask, fresh *mask, rows int) (out []blob) {
 func TestDilateAddsAllEightNeighbours(t *testing.T) {
 	var m mask
 	m[0], m[10], m[63] = 1<<63, 1<<5, 1
-	m.dilate()
+	m.dilate(1)
 	want := mask{0: 3 << 62, 1: 3 << 62, 9: 7 << 4, 10: 7 << 4, 11: 7 << 4, 62: 3, 63: 3}
 	if m != want {
 		t.Fatalf("got %x", m)

@@ -52,13 +52,16 @@ func (s *scene) reset(t *tuning) {
 
 const gainOne = 512 // a gain of 1 in bins
 
-// gain is the median of picture by background over a third of the cells, those near black or white left out.
-func (s *scene) gain() float64 {
+// gain is the brightness of the picture by that of the background.
+func (s *scene) gain() float64 { return s.ratio(&s.now, 0, &s.background) }
+
+// ratio is the median of now, in 1/64 level shifted left, by a background in 1/1024 over a third of the cells, those near black or white left out.
+func (s *scene) ratio(now *[maxCells]int32, shift int, background *[maxCells]int32) float64 {
 	const dark, bright, enough = 16 * levelUnit, 250 * levelUnit, 64
 	clear(s.bins[:])
 	n := 0
 	for i := 0; i < s.cols*s.rows; i += 3 {
-		was, is := uint32(s.background[i]>>4), uint32(s.now[i])
+		was, is := uint32(background[i]>>4), uint32(now[i]>>shift)
 		if was-dark > bright-dark || is > bright { // unsigned: was < dark wraps
 			continue
 		}

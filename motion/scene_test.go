@@ -11,9 +11,11 @@ import (
 // A world is a made-up view: a textured background, sensor noise, light over time and boxes that come and go.
 // Positions and sizes are fractions of the picture, so every size of plane shows the same.
 type world struct {
-	noise float64                    // levels, uniform
-	light func(t float64) float64    // factor; nil is 1
-	patch func(t float64) float64    // factor in the right lower quarter besides; nil is 1
+	noise float64                 // levels, uniform
+	rough float64                 // texture of the background, in levels
+	light func(t float64) float64 // factor; nil is 1
+	patch func(t float64) float64 // factor in the right lower quarter besides; nil is 1
+	lamps []func(t float64) worldLamp
 	boxes []func(t float64) worldBox // later ones are in front
 
 	background []float64 // for the size last rendered
@@ -24,6 +26,14 @@ type worldBox struct {
 	level      float64
 }
 
+// A worldLamp lights a round place, softly: level is by how much it brightens the middle; 0 is off.
+type worldLamp struct{ x, y, radius, level float64 }
+
+func (l worldLamp) at(x, y float64) float64 {
+	x, y = (x-l.x)/l.radius, (y-l.y)/l.radius
+	return 1 + l.level*math.Exp(-x*x-y*y)
+}
+
 // across gives a box that enters at the left at start and has crossed the picture after length seconds.
 func across(start, length, level float64) func(float64) worldBox {
 	return func(t float64) worldBox {
@@ -31,6 +41,16 @@ func across(start, length, level float64) func(float64) worldBox {
 			return worldBox{}
 		}
 		return worldBox{x: -0.1 + 1.1*(t-start)/length, y: 0.4, w: 0.1, h: 0.3, level: level}
+	}
+}
+
+// wandering gives a cone of light that enters at the right at start and has crossed the picture after length seconds.
+func wandering(start, length float64) func(float64) worldLamp {
+	return func(t float64) worldLamp {
+		if t < start || t > start+length {
+			return worldLamp{}
+		}
+		return worldLamp{x: 1.2 - 1.4*(t-start)/length, y: 0.4, radius: 0.15, level: 1.2}
 	}
 }
 
@@ -63,13 +83,17 @@ func (w *world) render(p *video.Plane, t float64, seed uint32) {
 	for i, box := range w.boxes {
 		boxes[i] = box(t)
 	}
+	lamps := make([]worldLamp, len(w.lamps))
+	for i, lamp := range w.lamps {
+		lamps[i] = lamp(t)
+	}
 	if len(w.background) != p.Width*p.Height {
 		w.background = worldBackground(p.Width, p.Height)
 	}
 	for y := range p.Height {
 		for x := range p.Width {
 			fx, fy := (float64(x)+0.5)/float64(p.Width), (float64(y)+0.5)/float64(p.Height)
-			v := w.background[y*p.Width+x]
+			v := w.background[y*p.Width+x] + w.rough*math.Sin(130*fx+40*fy)*math.Sin(90*fy-30*fx)
 			for _, b := range boxes {
 				if fx >= b.x && fx < b.x+b.w && fy >= b.y && fy < b.y+b.h {
 					v = b.level + 20*math.Sin(60*fy)
@@ -77,6 +101,11 @@ func (w *world) render(p *video.Plane, t float64, seed uint32) {
 			}
 			if w.patch != nil && fx > 0.5 && fy > 0.5 {
 				v *= w.patch(t)
+			}
+			for _, l := range lamps {
+				if l.level > 0 {
+					v *= l.at(fx, fy)
+				}
 			}
 			seed = seed*1664525 + 1013904223
 			v = v*light + w.noise*(float64(seed>>8)/(1<<23)-1)

@@ -18,9 +18,10 @@ const (
 	SceneCovered       // something plain before the lens, or the things in view lost their edges
 	SceneBlack         // nothing but darkness
 	SceneFrozen        // the same picture over and over, without the noise that a sensor has
+	SceneFocus         // the same things, but their edges are gone: out of focus, or fog
 )
 
-var sceneNames = [...]string{"none", "light", "infra-red", "moved", "covered", "black", "frozen"}
+var sceneNames = [...]string{"none", "light", "infra-red", "moved", "covered", "black", "frozen", "focus"}
 
 // String gives the name in lower case.
 func (s Scene) String() string {
@@ -97,4 +98,25 @@ func (d *Detector) frozen(dt time.Duration) (begins, thawed bool) {
 	was := d.same
 	d.same += dt
 	return was < d.tune.frozen && d.same >= d.tune.frozen, false
+}
+
+// settled names what the picture changed to when that has been learnt. When what was before the lens is gone and the same is seen as before, there is no
+// name for that. At the start, there is nothing to compare with.
+func (d *Detector) settled() Scene {
+	if d.starting {
+		if l := d.scene.liken(); l.level >= d.tune.black || l.now >= d.tune.plain {
+			d.watchEdges()
+			return SceneNone
+		}
+		d.hidden = true
+		return SceneBlack
+	}
+	was, now := d.hidden, d.scene.judge(&d.tune)
+	d.hidden = now == SceneBlack || now == SceneCovered
+	switch {
+	case was && d.hidden, was && now == SceneLight:
+		now = SceneNone
+	}
+	d.watchEdges()
+	return now
 }

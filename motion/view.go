@@ -25,7 +25,7 @@ func (d *Detector) View(v *View) {
 	v.Share = float64(d.decision.Largest) / float64(d.grid.cols*d.grid.rows)
 	for i := range d.parts.runs {
 		b := &d.parts.blobs[i]
-		if int(d.parts.parent[i]) == i && int(b.cells) >= d.minCells && v.N < MaxBoxes && d.moves(*b) && !d.lit(i, d.decision.Gain) {
+		if int(d.parts.parent[i]) == i && int(b.cells) >= d.minCells && v.N < MaxBoxes && d.moves(*b) && !d.lit(i) {
 			v.Boxes[v.N] = b.rect(float64(d.grid.cols), float64(d.grid.rows))
 			v.N++
 		}
