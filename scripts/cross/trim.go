@@ -70,7 +70,7 @@ func withSmaller(ctx context.Context, dir string) (flag string, err error) {
 		}
 		replace[filepath.Join(pkg, filepath.Base(stub))] = stub
 	}
-	if err := withSmallerSort(goroot, dir, replace); err != nil {
+	if err := withEdits(goroot, dir, replace); err != nil {
 		return "", err
 	}
 	b, err := json.Marshal(map[string]any{"Replace": replace})
@@ -81,26 +81,38 @@ func withSmaller(ctx context.Context, dir string) (flag string, err error) {
 	return "-overlay=" + overlay, os.WriteFile(overlay, b, 0o600)
 }
 
-// withSmallerSort has package slices sort by its own heap sort. The pattern-defeating quicksort that it uses is compiled for each type that is
-// sorted, 7 KB each time, and gains nothing on the short lists of an agent; n log n is kept.
-func withSmallerSort(goroot, dir string, replace map[string]string) error {
-	for file, heap := range map[string]string{
-		"zsortanyfunc.go": "heapSortCmpFunc(data, a, b, cmp)",
-		"zsortordered.go": "heapSortOrdered(data, a, b)",
-	} {
-		path := filepath.Join(goroot, "src", "slices", file)
+// An edit replaces what stands in a file of the standard library between two texts.
+type edit struct{ file, after, before, with string }
+
+// edits make large parts of it superfluous.
+var edits = []edit{
+	// Package slices sorts by its own heap sort. The pattern-defeating quicksort that it uses is compiled for each type that is sorted, 7 KB each
+	// time, and gains nothing on the short lists of an agent; n log n is kept.
+	{"slices/zsortanyfunc.go", "func pdqsortCmpFunc[E any](data []E, a, b, limit int, cmp func(a, b E) int) {\n", "\n}\n", "heapSortCmpFunc(data, a, b, cmp)"},
+	{"slices/zsortordered.go", "func pdqsortOrdered[E cmp.Ordered](data []E, a, b, limit int) {\n", "\n}\n", "heapSortOrdered(data, a, b)"},
+	// Regular expressions know no classes by script, such as \p{Greek}: 70 KB of tables. Those by category stay.
+	{"regexp/syntax/parse.go", "\tif t := unicode.Scripts[name]; t != nil {\n", "\t}\n", ""},
+}
+
+// withEdits writes the changed files into dir, and into the overlay.
+func withEdits(goroot, dir string, replace map[string]string) error {
+	for i, e := range edits {
+		path := filepath.Join(goroot, "src", filepath.FromSlash(e.file))
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		before, rest, found := strings.Cut(string(b), "\nfunc pdqsort")
-		head, rest, found2 := strings.Cut(rest, "\n")
-		_, after, found3 := strings.Cut(rest, "\n}\n")
-		if !found || !found2 || !found3 || !strings.Contains(before+after, "func "+strings.Split(heap, "(")[0]+"[") {
-			return fmt.Errorf("%s is not as expected", path)
+		head, rest, found := strings.Cut(string(b), e.after)
+		_, tail, ends := strings.Cut(rest, e.before)
+		if !found || !ends {
+			return fmt.Errorf("%s is not as expected: no %q", path, e.after)
 		}
-		changed := filepath.Join(dir, file)
-		if err := os.WriteFile(changed, []byte(before+"\nfunc pdqsort"+head+"\n\t"+heap+"\n}\n"+after), 0o600); err != nil {
+		with := e.after + e.with + e.before
+		if e.with == "" {
+			with = ""
+		}
+		changed := filepath.Join(dir, fmt.Sprintf("edit%d.go", i))
+		if err := os.WriteFile(changed, []byte(head+with+tail), 0o600); err != nil {
 			return err
 		}
 		replace[path] = changed
