@@ -16,6 +16,7 @@ type grid struct {
 	cols, rows    int
 	xs, ys        [maxSide]taps
 	xweight       uint32 // sum of the weights across a cell, in 1/16 sample
+	pairs         bool   // no cell is wider than two samples: first and last are all it has, and last is beside first
 	skip          int    // of the lines of a large plane only every skip-th is read
 	line          [maxSide]uint32
 	lineAt        int // line of the plane that the field above holds
@@ -36,6 +37,7 @@ func (g *grid) fit(width, height int) bool {
 	g.cols = max(1, (width*side+long/2)/long)
 	g.rows = max(1, (height*side+long/2)/long)
 	xspan := layout(&g.xs, width, g.cols)
+	g.pairs = width > 1 && inPairs(g.xs[:g.cols], int32(width))
 	layout(&g.ys, height, g.rows)
 	g.skip = max(1, height/g.rows/4)
 	g.xweight = uint32(xspan)
@@ -57,6 +59,19 @@ func layout(t *[maxSide]taps, n, k int) int {
 		t[i] = taps{at: int32(a), n: int32(b - a + 1), first: int32(16*(a+1) - from), last: int32(to - 16*b)}
 	}
 	return span
+}
+
+// inPairs makes each cell a pair of neighbouring samples, one of them perhaps without weight, if no cell is wider.
+func inPairs(xs []taps, width int32) bool {
+	for _, t := range xs {
+		if t.n > 2 {
+			return false
+		}
+	}
+	if t := &xs[len(xs)-1]; t.at == width-1 {
+		*t = taps{at: width - 2, n: 2, last: t.first}
+	}
+	return true
 }
 
 // average fills cells, row by row with cols cells each, in 1/64 levels.
@@ -102,6 +117,14 @@ func (g *grid) sumLine(p *video.Plane, y int) {
 	g.lineAt = y
 	pix := p.Pix[y*p.Stride:][:p.Width]
 	line := g.line[:g.cols]
+	if g.pairs {
+		for x := range line {
+			t := &g.xs[x]
+			s := pix[t.at:][:2]
+			line[x] = uint32(s[0])*uint32(t.first) + uint32(s[1])*uint32(t.last)
+		}
+		return
+	}
 	for x := range line {
 		t := &g.xs[x]
 		s := pix[t.at:]
