@@ -18,7 +18,8 @@ import (
 
 // leaveOneOut tells what the choice of the detector's constants is worth on clips that had no part in it. Package motion tries many sets of constants; for
 // each clip the set is taken that is best on all the others (the defaults, where they are as good), and only this clip is
-// scored with it. The sum of those is what is told, beside the sum with the defaults.
+// scored with it. The sum of those is what is told, beside the sum with the defaults. Often many sets are equally good on the others; the last line takes the
+// one of them that is worst on the clip left out.
 func (o *options) leaveOneOut(ctx context.Context, w io.Writer) error {
 	dir, err := os.MkdirTemp("", "camward-films")
 	if err != nil {
@@ -129,36 +130,48 @@ func (p *part) leaveOut(w io.Writer, t *tried) {
 	}
 	fmt.Fprintf(w, "%d candidates; of those with one change %d lose less than 0.02\n\n", len(order), single)
 	head(w, p.Name+": leave one out")
-	var left tally
+	var left, unlucky tally
 	for i, r := range p.Rows {
-		name := best(t.names, tallies, i)
+		name, equals := best(t.names, tallies, i)
 		left.add(tallies[name][i])
+		unlucky.add(slices.MinFunc(onClip(tallies, equals, i), func(a, b tally) int { return b.wrong() - a.wrong() }))
 		if name != defaults {
 			fmt.Fprintf(w, "  %s by the others: %s\n", r.Clip, name)
 		}
 	}
 	line(w, "with defaults", sums[defaults])
 	line(w, "left out", left)
+	line(w, "left out, worst of equals", unlucky)
 	fmt.Fprintf(w, "gap in F1 %.3f\n\n", sums[defaults].f1()-left.f1())
 }
 
-// best is the candidate with the highest F1 on all clips but one.
-func best(names []string, tallies map[string][]tally, but int) string {
-	score := func(name string) float64 {
+// onClip gives the tallies of some candidates on one clip.
+func onClip(all map[string][]tally, names []string, clip int) (list []tally) {
+	for _, n := range names {
+		list = append(list, all[n][clip])
+	}
+	return list
+}
+
+// best is the candidate with the highest F1 on all clips but one: the defaults, where they are among those. equals are all that have it.
+func best(names []string, tallies map[string][]tally, but int) (chosen string, equals []string) {
+	top := -1.0
+	for _, n := range names {
 		var t tally
-		for i, one := range tallies[name] {
+		for i, one := range tallies[n] {
 			if i != but {
 				t.add(one)
 			}
 		}
-		return t.f1()
-	}
-	chosen := defaults
-	top := score(defaults)
-	for _, n := range names {
-		if s := score(n); s > top {
-			chosen, top = n, s
+		switch s := t.f1(); {
+		case s > top+1e-9:
+			top, equals = s, []string{n}
+		case s > top-1e-9:
+			equals = append(equals, n)
 		}
 	}
-	return chosen
+	if slices.Contains(equals, defaults) {
+		return defaults, equals
+	}
+	return equals[0], equals
 }

@@ -51,12 +51,14 @@ func (t *tally) add(o tally) {
 
 // f1 weighs every event and every false unit alike; it is 1 where nothing was to be found and nothing was.
 func (t tally) f1() float64 {
-	wrong := t.False + t.Events - t.OnTime
-	if t.OnTime+wrong == 0 {
+	if t.OnTime+t.wrong() == 0 {
 		return 1
 	}
-	return 2 * float64(t.OnTime) / float64(2*t.OnTime+wrong)
+	return 2 * float64(t.OnTime) / float64(2*t.OnTime+t.wrong())
 }
+
+// wrong counts what was missed or found late, and what is false.
+func (t tally) wrong() int { return t.False + t.Events - t.OnTime }
 
 // The ratios are NaN where there is nothing that they could be a share of.
 

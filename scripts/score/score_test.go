@@ -332,3 +332,28 @@ func TestSceneChangesAreJudgedByTheFirstNameTold(t *testing.T) {
 		t.Errorf("a recording's light: %+v", each)
 	}
 }
+
+func TestTheBestOnTheOtherClipsIsChosen(t *testing.T) {
+	good, bad := tally{Events: 1, OnTime: 1}, tally{Events: 1}
+	tallies := map[string][]tally{
+		defaults:   {good, bad, good},
+		"fits all": {good, good, bad},
+		"as good":  {bad, bad, good},
+	}
+	names := []string{"as good", defaults, "fits all"}
+	tests := []struct {
+		but    int
+		chosen string
+		equals int
+	}{
+		{but: 0, chosen: defaults, equals: 3}, // each has one of the two others
+		{but: 1, chosen: defaults, equals: 1},
+		{but: 2, chosen: "fits all", equals: 1},
+	}
+	for _, tt := range tests {
+		chosen, equals := best(names, tallies, tt.but)
+		if chosen != tt.chosen || len(equals) != tt.equals {
+			t.Errorf("without clip %d: %s of %q, want %s of %d", tt.but, chosen, equals, tt.chosen, tt.equals)
+		}
+	}
+}
