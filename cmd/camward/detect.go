@@ -93,6 +93,7 @@ func (f *detectFlags) check(clips []string) error {
 	}
 	for _, c := range clips {
 		if same, err := filepath.Abs(f.trace); f.trace != "" && err == nil {
+			c, _, _ = strings.Cut(c, "?") // options
 			if own, err := filepath.Abs(c); err == nil && own == same {
 				return fmt.Errorf("--trace %s would overwrite the recording", f.trace)
 			}

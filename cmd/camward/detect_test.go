@@ -296,6 +296,7 @@ func TestWhatIsWrongWithACallIsSaid(t *testing.T) {
 		{[]string{"-c", filepath.Join(dir, "none.yml"), clip}, exitMisused, "there is no such file"},
 		{[]string{"--trace", "-", clip}, exitMisused, "--trace wants a file"},
 		{[]string{"--trace", clip, clip}, exitMisused, "would overwrite the recording"},
+		{[]string{"--trace", clip, clip + "?fps=10"}, exitMisused, "would overwrite the recording"},
 		{[]string{"--trace", filepath.Join(dir, "no", "such"), clip}, exitFailed, "no such file or directory"},
 		{[]string{filepath.Join(dir, "none.mp4")}, exitFailed, "no such file or directory"},
 		{[]string{text}, exitFailed, "not a video that ffmpeg can read"},

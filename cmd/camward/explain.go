@@ -157,8 +157,11 @@ func (f *explainFlags) find(ctx context.Context, what string, at *float64, std s
 	path, _, _ := strings.Cut(what, "?")
 	info, err := os.Stat(path)
 	switch there := err == nil && !info.IsDir(); {
-	case there && isTraceName(base):
-		return explainTraces(what, base, at)
+	case there && info.Mode().IsRegular() && isTrace(path):
+		if len(f.motion) > 0 {
+			break
+		}
+		return explainTraces(path, base, at)
 	case there:
 		e, err := f.clip(ctx, what, base, at, std)
 		return e, strings.TrimSuffix(base, filepath.Ext(base)) + ".explain.png", err
@@ -181,13 +184,16 @@ func (f *explainFlags) find(ctx context.Context, what string, at *float64, std s
 	return explainTraces(found.Path, found.ID, at)
 }
 
-func isTraceName(name string) bool {
-	for _, ending := range []string{".jsonl", ".jsonl.gz", ".json", ".json.gz"} {
-		if strings.HasSuffix(name, ending) {
-			return true
-		}
+// isTrace reports whether a file is of traces, whatever its name: JSON or gzip, which no recording is.
+func isTrace(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
 	}
-	return false
+	defer file.Close()
+	head := make([]byte, 2)
+	n, _ := io.ReadFull(file, head) // a shorter one is none
+	return n > 0 && head[0] == '{' || string(head) == "\x1f\x8b"
 }
 
 func explainTraces(path, name string, at *float64) (*agent.Explanation, string, error) {

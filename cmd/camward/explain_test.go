@@ -133,6 +133,21 @@ func TestARecordingIsExplainedUnderOtherSettings(t *testing.T) {
 	}
 }
 
+func TestWhatDetectTracedIsExplained(t *testing.T) {
+	t.Chdir(t.TempDir())
+	clip := film(t, "yard.mp4", asMP4...)
+	for _, name := range []string{"yard.trace.gz", "yard.trace"} {
+		var o, e bytes.Buffer
+		if code := dispatch(t.Context(), []string{"detect", "--trace", name, clip}, stdio{&o, &e}); code != exitOK {
+			t.Fatalf("%d\n%s", code, e.String())
+		}
+		out, errs, code := explain(t, name, "--png", "none")
+		if code != exitOK || !strings.Contains(out, ": motion. Something moved") {
+			t.Errorf("%s: %d\n%s%s", name, code, out, errs)
+		}
+	}
+}
+
 func TestWhatCannotBeExplainedIsSaidPlainly(t *testing.T) {
 	t.Chdir(t.TempDir())
 	state := t.TempDir()
@@ -143,11 +158,13 @@ func TestWhatCannotBeExplainedIsSaidPlainly(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("{}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	traced := keptEvent(t, state, "QRST", "00000003")
 	tests := []struct {
 		args []string
 		code int
 		says string
 	}{
+		{[]string{traced, "--set", "motion.min_area=1%"}, exitMisused, "no recording"},
 		{[]string{"--set=state_dir=" + t.TempDir()}, exitMisused, "no events are kept"},
 		{[]string{set, "AB"}, exitFailed, "2 events begin so"},
 		{[]string{set, "nothing"}, exitFailed, "neither a file nor an event"},
