@@ -15,11 +15,15 @@ type focus struct {
 // covered or darkened.
 func (d *Detector) edges(dt time.Duration) Scene {
 	f, t := &d.focus, &d.tune
-	if f.since += dt; f.since < t.focusLook || d.hidden {
+	if f.since += dt; f.since < t.focusLook {
 		return SceneNone
 	}
 	look := f.since
 	f.since = 0
+	if d.hidden {
+		d.reappear(look)
+		return SceneNone
+	}
 	f.age += look
 	seen, soft, same := d.scene.softened(t)
 	if float64(seen) < t.focusSeen*float64(d.scene.cols*d.scene.rows) || float64(soft) < t.focusShare*float64(seen) {
@@ -41,6 +45,20 @@ func (d *Detector) edges(dt time.Duration) Scene {
 	}
 	f.told = true
 	return SceneFocus
+}
+
+// reappear ends the time in which nothing is seen when the picture has come back for a while with no scene change, as it does at dawn. Until then the
+// background before is remembered.
+func (d *Detector) reappear(look time.Duration) {
+	f := &d.focus
+	if now := d.scene.judge(&d.tune); now == SceneBlack || now == SceneCovered {
+		f.lost = 0
+		return
+	}
+	if f.lost += look; f.lost >= d.tune.focusLost {
+		d.hidden = false
+		d.watchEdges()
+	}
 }
 
 // watchEdges compares with the background as it is now from here on.

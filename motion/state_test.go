@@ -174,3 +174,20 @@ func TestAPictureFrozenFromTheStartIsNamed(t *testing.T) {
 		t.Errorf("got %v, want frozen", names)
 	}
 }
+
+func TestWhatCameOutOfTheDarkSlowlyIsWatchedAgain(t *testing.T) {
+	const dawn, length, covered = 5.0, 90.0, 120.0
+	w := &world{noise: 4, rough: 25}
+	names, _ := named(t, w, 130, 0, func(at float64, p *video.Plane) {
+		light := min(1, max(0, (at-dawn)/length))
+		for i, v := range p.Pix {
+			grain := uint8((i*7 + int(at*12)*13) % 5 % 3)
+			if p.Pix[i] = 3 + grain + uint8(light*0.9*float64(v)); at >= covered {
+				p.Pix[i] = 120 + grain
+			}
+		}
+	})
+	if want := []Scene{SceneBlack, SceneCovered}; !slices.Equal(names, want) {
+		t.Errorf("got %v, want %v", names, want)
+	}
+}
