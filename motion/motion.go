@@ -122,6 +122,7 @@ func (d *Detector) Step(mono time.Duration, luma *video.Plane) Decision {
 func (d *Detector) layout() {
 	d.begun = false
 	d.scene.cols, d.scene.rows = d.grid.cols, d.grid.rows
+	clear(d.scene.former[:]) // of other cells
 	d.mask()
 	d.minCells = d.cfg.leastCells(&d.tune, d.grid.cols, d.grid.rows)
 }

@@ -191,3 +191,32 @@ func TestWhatCameOutOfTheDarkSlowlyIsWatchedAgain(t *testing.T) {
 		t.Errorf("got %v, want %v", names, want)
 	}
 }
+
+func TestWhatWasSeenAtAnotherSizeIsNotComparedWith(t *testing.T) {
+	d, _ := New(Default())
+	w := &world{noise: 4, rough: 60}
+	var p video.Plane
+	var names []Scene
+	for n := range 12 * 45 {
+		at := float64(n) / 12
+		p.Resize(80, 60)
+		if at >= 15 {
+			p.Resize(60, 80)
+		}
+		w.render(&p, at, uint32(n)*7919)
+		for i, v := range p.Pix {
+			switch {
+			case at >= 30:
+				p.Pix[i] = 80 + v/16
+			case at >= 15:
+				p.Pix[i] = 3 + v&1
+			}
+		}
+		if s := d.Step(seconds(at), &p).Scene; s != SceneNone {
+			names = append(names, s)
+		}
+	}
+	if want := []Scene{SceneBlack, SceneMoved}; !slices.Equal(names, want) {
+		t.Errorf("got %v, want %v", names, want)
+	}
+}
