@@ -27,6 +27,8 @@ type Split string
 const (
 	Tune Split = "tune" // may be looked at while the detector is changed
 	Held Split = "held" // only measured
+	// Drawn scenes are made for one measurement by a number that nobody has used before: even a sum that is read often begins to be tuned on.
+	Drawn Split = "drawn"
 )
 
 // A Scene is one film that can be rendered. Get it from All or Named.
@@ -47,18 +49,35 @@ func All() []Scene {
 	var all []Scene
 	for i, f := range families {
 		for n := 1; n <= max(variants, f.scenes); n++ {
-			s := Scene{Name: fmt.Sprintf("%s-%d", f.name, n), Family: f.name, Split: Tune, Length: f.length, stage: f.stage}
+			s := f.scene(i, n)
 			if n%2 == 0 || f.held {
 				s.Split = Held
 			}
-			if s.Length == 0 {
-				s.Length = 40 * time.Second
-			}
-			s.seed = uint64(i+1)<<32 | uint64(n)
 			all = append(all, s)
 		}
 	}
 	return all
+}
+
+// scene is the n-th of the family, which is the i-th.
+func (f family) scene(i, n int) Scene {
+	s := Scene{Name: fmt.Sprintf("%s-%d", f.name, n), Family: f.name, Split: Tune, Length: f.length, stage: f.stage, seed: uint64(i+1)<<32 | uint64(n)}
+	if s.Length == 0 {
+		s.Length = 40 * time.Second
+	}
+	return s
+}
+
+// Draw makes two further scenes of each family by a number from 1 to 1e6, of the split Drawn.
+func Draw(number int) (drawn []Scene) {
+	for i, f := range families {
+		for n := range 2 {
+			s := f.scene(i, 1000*number+n)
+			s.Split = Drawn
+			drawn = append(drawn, s)
+		}
+	}
+	return drawn
 }
 
 // Of lists the scenes of one half.

@@ -44,6 +44,21 @@ func TestThereAreScenesOfEachHalfWithSoundTruth(t *testing.T) {
 	}
 }
 
+func TestDrawnScenesAreOthers(t *testing.T) {
+	seeds := map[uint64]string{}
+	for _, list := range [][]Scene{All(), Draw(1), Draw(2), Draw(1e6)} {
+		for _, s := range list {
+			if other := seeds[s.seed]; other != "" {
+				t.Errorf("%s is %s", s.Name, other)
+			}
+			seeds[s.seed] = s.Name
+		}
+	}
+	if n := len(Draw(1)); n != 2*len(families) {
+		t.Errorf("%d scenes, want two of each of %d families", n, len(families))
+	}
+}
+
 func TestEveryFamilyIsInTheHeldHalf(t *testing.T) {
 	held := map[string]bool{}
 	for _, s := range Of(Held) {

@@ -1,6 +1,6 @@
 // Command score measures the detector, with its defaults, on recordings with truth and on rendered scenes.
 //
-//	go run ./scripts/score [-json] [-size 640x480] [-rate 10] [-only REGEXP] [-planes DIR] [-reveal]
+//	go run ./scripts/score [-json] [-draw N] [-size 640x480] [-rate 10] [-only REGEXP] [-planes DIR] [-reveal]
 //	go run ./scripts/score -matrix [-sizes LIST] [-rates LIST] [-qualities LIST] [-cross] [-planes DIR]
 //	go run ./scripts/score -leave-one-out [-planes DIR]
 //
@@ -40,6 +40,7 @@ import (
 type options struct {
 	json          bool
 	reveal        bool
+	draw          int // the number to draw further scenes by; 0: none
 	width, height int
 	rate          float64
 	only          *regexp.Regexp
@@ -60,6 +61,7 @@ func main() {
 	flag.BoolVar(&o.reveal, "reveal", false, "tell the held scenes one by one")
 	flag.Float64Var(&o.rate, "rate", 10, "pictures a second of the scenes")
 	flag.StringVar(&o.planes, "planes", "", "keep what the detector sees in this `folder`, and take it from there")
+	flag.IntVar(&o.draw, "draw", 0, "measure 74 further scenes too, drawn by this `number`, 1 to 1e6: one that nobody used before")
 	size := flag.String("size", "640x480", "size of the scenes")
 	only := flag.String("only", "", "only clips and scenes whose name matches this `expression`")
 	flag.BoolVar(&o.leaveOut, "leave-one-out", false, "try other constants, choosing them for each clip by the others")
@@ -98,6 +100,9 @@ func run(ctx context.Context, o options, size, only string, w io.Writer) (err er
 		if err := os.MkdirAll(o.planes, 0o755); err != nil {
 			return err
 		}
+	}
+	if o.draw < 0 || o.draw > 1e6 {
+		return fmt.Errorf("-draw: %d is not 1 to 1000000", o.draw)
 	}
 	began := time.Now()
 	switch {

@@ -78,5 +78,12 @@ func (o *options) measure(ctx context.Context) ([]*part, error) {
 			return nil, err
 		}
 	}
+	if o.draw > 0 {
+		p := &part{Name: string(scenes.Drawn), secret: !o.reveal}
+		if err := p.rendered(ctx, o, scenes.Draw(o.draw)); err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
 	return parts, nil
 }
