@@ -13,16 +13,17 @@ import (
 // The drawing of an Explanation: words on top, the picture with what the detector saw and a legend, and what led to the decision over time. Sizes are in
 // pixels.
 const (
-	drawWidth  = 1280
-	drawMargin = 32
-	drawLeft   = 96  // of the charts
-	drawRight  = 56  // of the charts, for a second scale
-	sideWidth  = 320 // of the column beside the picture
-	mostHeight = 640 // of the picture
-	smallText  = 9.0 // heights of capitals
-	bodyText   = 10.5
-	titleText  = 15.0
-	drawAround = 30 * time.Second // of a long recording the charts show so much on both sides of the picture's moment
+	drawWidth   = 1280
+	drawMargin  = 32
+	drawLeft    = 96  // of the charts
+	drawRight   = 56  // of the charts, for a second scale
+	sideWidth   = 320 // of the column beside the picture
+	mostHeight  = 640 // of the picture
+	smallText   = 9.0 // heights of capitals
+	bodyText    = 10.5
+	titleText   = 15.0
+	mostCorners = 512              // of polygons: a trace file may have any number, and each takes its time
+	drawAround  = 30 * time.Second // of a long recording the charts show so much on both sides of the picture's moment
 )
 
 // The colors.
@@ -205,7 +206,11 @@ func (d *drawing) at(x, y float64) canvas.Point {
 }
 
 func (d *drawing) polygons() {
+	corners := 0
 	draw := func(p motion.Polygon, fill, line canvas.Color, name string) {
+		if corners += len(p); corners > mostCorners {
+			return
+		}
 		var points []canvas.Point
 		for _, q := range p {
 			points = append(points, d.at(max(0, min(q[0], 1)), max(0, min(q[1], 1))))

@@ -214,8 +214,9 @@ const (
 	maxTraceLine     = 1 << 20 // bytes
 	maxTraces        = 1 << 20 // in a file: 16 hours at 18 a second
 	maxTracePictures = 256
-	maxTraceSide     = 512 // of a picture, in samples
-	maxTraceTime     = 1e7 // seconds
+	maxTraceHeaders  = 16 << 20 // bytes of all headers together: packed, they may be a thousandth of that
+	maxTraceSide     = 512      // of a picture, in samples
+	maxTraceTime     = 1e7      // seconds
 )
 
 // Traced are the traces of one recording or event.
@@ -264,7 +265,7 @@ func ReadTraces(r io.Reader) (all []Traced, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n, pictures := 0, 0
+	n, pictures, headers := 0, 0, 0
 	var broken error // of the line before, which may be where the file was cut
 	for lines.Scan() {
 		if broken != nil {
@@ -273,10 +274,17 @@ func ReadTraces(r io.Reader) (all []Traced, err error) {
 		if n++; len(lines.Bytes()) == 0 {
 			continue
 		}
+		before := len(all)
 		if all, err = addLine(all, lines.Bytes(), &pictures); errors.As(err, new(*json.SyntaxError)) {
 			broken = err
 		} else if err != nil {
 			return all, fmt.Errorf("line %d: %w", n, err)
+		}
+		if len(all) > before {
+			headers += len(lines.Bytes())
+		}
+		if headers > maxTraceHeaders {
+			return all, fmt.Errorf("line %d: the headers have more than %d MiB", n, maxTraceHeaders>>20)
 		}
 		if n > maxTraces || pictures > maxTracePictures {
 			return all, fmt.Errorf("line %d: more than %d traces or %d pictures", n, maxTraces, maxTracePictures)

@@ -89,6 +89,32 @@ func TestTraceFilesComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
+func TestHeadersThatUnpackToVeryMuchAreRefused(t *testing.T) {
+	line := []byte(`{"camward_trace":1,"camera":"` + strings.Repeat("x", 1<<19) + "\"}\n")
+	if _, err := ReadTraces(bytes.NewReader(bytes.Repeat(line, 40))); err == nil || !strings.Contains(err.Error(), "16 MiB") {
+		t.Error(err)
+	}
+}
+
+func TestVeryManyCornersAreNotDrawn(t *testing.T) {
+	var h TraceHeader
+	for i := range 5000 {
+		if i == 0 {
+			h.Settings.Exclude = make([]motion.Polygon, 1)
+		}
+		h.Settings.Exclude[0] = append(h.Settings.Exclude[0], [2]float64{float64(i % 7), float64(i % 2)})
+	}
+	e, err := ExplainTraced(Traced{TraceHeader: h, Traces: []motion.Trace{aTrace(0)}, Pictures: []TracePicture{aPicture(0)}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := e.newDrawing()
+	before := bytes.Clone(d.c.Pix)
+	if d.polygons(); !bytes.Equal(before, d.c.Pix) {
+		t.Error("they are drawn")
+	}
+}
+
 func TestACutTraceFileIsReadUpToTheCut(t *testing.T) {
 	var b bytes.Buffer
 	w := NewTraceWriter(&b, true)
