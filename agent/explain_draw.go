@@ -318,18 +318,7 @@ func reasonText(r motion.Reason) string {
 }
 
 func (d *drawing) share(cells uint16) string {
-	return shareText(float64(cells) / float64(max(1, d.e.Cols*d.e.Rows)))
-}
-
-func shareText(share float64) string {
-	switch p := share * 100; {
-	case p >= 10:
-		return fmt.Sprintf("%.0f %%", p)
-	case p >= 1:
-		return fmt.Sprintf("%.1f %%", p)
-	default:
-		return fmt.Sprintf("%.2f %%", p)
-	}
+	return motion.Percent(float64(cells) / float64(max(1, d.e.Cols*d.e.Rows)))
 }
 
 // beside writes the moment's figures, the settings and the legend.
@@ -358,7 +347,7 @@ func (d *drawing) beside(x float64) {
 	}
 	s := d.e.Settings
 	head("Settings")
-	row("motion.min_area", shareText(s.MinArea))
+	row("motion.min_area", motion.Percent(s.MinArea))
 	row("motion.min_contrast", fmt.Sprintf("%.3g levels", s.MinContrast))
 	row("motion.min_duration", time.Duration(s.MinDuration*float64(time.Second)).String())
 	y += 12

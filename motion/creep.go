@@ -74,7 +74,7 @@ func (d *Detector) creeps(dt time.Duration, threshold float64) {
 			float64(b.cells) > t.creepMax*float64(s.cols*s.rows) {
 			continue
 		}
-		if same, enough := d.texture(i, &c.slow, 1, 1); enough && !same {
+		if same, enough := d.texture(i, &c.slow); enough && !same {
 			d.parts.mark(i, &c.parts)
 		}
 	}
@@ -128,10 +128,9 @@ func (c *creep) compare(s *scene, t *tuning, least float64) {
 	}
 }
 
-// texture reports whether the part with the given root and what is up to margin cells to its left and right has texture, and whether that is the same as
+// texture reports whether the part with the given root and the cells to its left and right have texture, and whether that is the same as
 // in a background in 1/1024 level. Where there is no texture, it can't be told.
-func (d *Detector) texture(root int, background *[maxCells]int32, gain float64, margin int) (same, enough bool) {
-	g := int32(gain*4096 + 0.5)
+func (d *Detector) texture(root int, background *[maxCells]int32) (same, enough bool) {
 	pairs, apart, both := int32(0), int32(0), int32(0)
 	l, s := &d.parts, &d.scene
 	for i := range l.runs {
@@ -139,11 +138,11 @@ func (d *Detector) texture(root int, background *[maxCells]int32, gain float64, 
 			continue
 		}
 		row := int(l.rows[i]) * s.cols
-		from, to := row+max(int(l.ends[i][0])-margin, 0), row+min(int(l.ends[i][1])+margin, s.cols-1)
+		from, to := row+max(int(l.ends[i][0])-1, 0), row+min(int(l.ends[i][1])+1, s.cols-1)
 		now, background := s.now[from:to+1], background[from:to+1]
 		for x := range len(now) - 1 {
 			step := now[x+1] - now[x]
-			was := (background[x+1]>>4 - background[x]>>4) * g >> 12
+			was := background[x+1]>>4 - background[x]>>4
 			apart += abs(step - was)
 			both += abs(step) + abs(was)
 		}

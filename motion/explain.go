@@ -249,10 +249,11 @@ func (s *Story) span(from, to time.Duration) string {
 
 // area writes so many cells as a share of the picture.
 func (s *Story) area(cells uint16) string {
-	return percent(float64(cells) / float64(max(1, s.Cols*s.Rows)))
+	return Percent(float64(cells) / float64(max(1, s.Cols*s.Rows)))
 }
 
-func percent(share float64) string {
+// Percent writes a share of the picture, 0..1, in percent to two digits or two decimals.
+func Percent(share float64) string {
 	switch p := share * 100; {
 	case p >= 10:
 		return fmt.Sprintf("%.0f %%", p)
