@@ -31,9 +31,6 @@ func sceneNames() (names []string) {
 	for s := motion.SceneNone + 1; s.String() != "unknown"; s++ {
 		names = append(names, s.String())
 	}
-	if !slices.Contains(names, "focus") {
-		names = append(names, "focus")
-	}
 	return names
 }
 

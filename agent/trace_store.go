@@ -144,8 +144,11 @@ func (s *traceStore) write(e *eventTraces) error {
 		number = files[n-1].Number + 1
 	}
 	s.makeRoom(files, s.most-int64(b.Len()))
+	if err := atomicfile.Write(filepath.Join(s.dir, fmt.Sprintf("%08d-%s%s", number, e.Event, traceEnding)), b.Bytes(), 0o600); err != nil {
+		return err // not counted: a full disk wears no flash
+	}
 	s.written += int64(b.Len())
-	return atomicfile.Write(filepath.Join(s.dir, fmt.Sprintf("%08d-%s%s", number, e.Event, traceEnding)), b.Bytes(), 0o600)
+	return nil
 }
 
 // encode writes a trace file.
